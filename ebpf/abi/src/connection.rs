@@ -1,0 +1,155 @@
+//! What is kept for each recorded socket.
+//!
+//! Who writes what (there is no lock; each field has one writer at a time):
+//! * sock_ops writes everything once, at ESTABLISHED, before anyone else can see the value;
+//! * the promoting iterator writes `state`, `reason` and the peer's fields until the socket is in the SOCKHASH;
+//! * sk_msg, which runs under the sender's socket lock, writes the peer's fields from then on, and always owns the
+//!   `sender_*` fields.
+
+use crate::key::{EndId, SocketKey};
+use bytemuck::{Pod, Zeroable};
+
+/// The socket is recorded and runs on plain TCP.
+pub const STATE_CANDIDATE: u32 = 0;
+/// In the SOCKHASH since ESTABLISHED: no reader can have been blocked on the TCP queue before.
+pub const STATE_PROMOTED_EARLY: u32 = 1;
+/// In the SOCKHASH since some time after ESTABLISHED: see `copied_at_promotion`.
+pub const STATE_PROMOTED_LATE: u32 = 2;
+/// Still in the SOCKHASH, but nobody may redirect to it any more; it leaves at the next pass after a grace period.
+pub const STATE_LEAVING: u32 = 3;
+
+/// The application's socket: any that is not the sidecar's.
+pub const SIDE_APP: u32 = 0;
+/// The socket belongs to the sidecar (by uid, port or loopback source).
+pub const SIDE_SIDECAR: u32 = 1;
+/// A port of either end is excluded from acceleration.
+pub const SIDE_EXCLUDED: u32 = 2;
+
+/// The peer's fields are not known.
+pub const PEER_UNKNOWN: u32 = 0;
+/// The peer is known by both sequence numbers, and policy allows redirection between the two.
+pub const PEER_PAIRED: u32 = 1;
+/// As [`PEER_PAIRED`], and a receive call of the peer is known to have completed since it entered the SOCKHASH.
+pub const PEER_READY: u32 = 2;
+
+/// Value of the socket storage.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Connection {
+    /// Key under which this socket is, or would be, in the SOCKHASH.
+    pub key: SocketKey,
+    /// Key of the peer; valid when `peer_state` is not [`PEER_UNKNOWN`].
+    pub peer_key: SocketKey,
+    /// Address of the peer's `tcp_sock`, read with `bpf_probe_read_kernel`. Only trusted in a verdict that then finds
+    /// the peer in the SOCKHASH under its cookie: a socket that is still there has not been freed in between.
+    pub peer_socket: u64,
+    /// When the socket was recorded, in ns of CLOCK_MONOTONIC.
+    pub recorded_at: u64,
+    /// When it entered the SOCKHASH; 0 while it is not there.
+    pub promoted_at: u64,
+    /// Messages and bytes that this end sent by redirection.
+    pub redirected: Counter,
+    /// Messages and bytes that this end sent through TCP while it was in the SOCKHASH.
+    pub passed: Counter,
+    /// This end's identity.
+    pub id: EndId,
+    /// Slot of this end's pod in the policies.
+    pub slot: u32,
+    /// Slot of the peer's pod.
+    pub peer_slot: u32,
+    /// `STATE_*`.
+    pub state: u32,
+    /// `PEER_*`.
+    pub peer_state: u32,
+    /// `SIDE_*` of this end.
+    pub side: u32,
+    /// [`crate::Reason`] why the socket is not in the SOCKHASH, or of the last message's verdict when it is.
+    pub reason: u32,
+    /// `write_seq` at which all that was sent through TCP was seen read by the peer.
+    pub sender_clean_sequence: u32,
+    /// 1 when `sender_clean_sequence` means something.
+    pub sender_clean: u32,
+    /// Messages redirected since the peer's queue was last seen empty: an upper bound of what is queued.
+    pub sender_messages: u32,
+    /// Bytes redirected since the peer's queue was last seen empty.
+    pub sender_bytes: u32,
+    /// `copied_seq` of this socket when it entered the SOCKHASH late.
+    pub copied_at_promotion: u32,
+}
+
+/// What one end tells the other. Found by [`EndId`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct EndRecord {
+    /// This end's key in the SOCKHASH.
+    pub key: SocketKey,
+    /// Address of this end's `tcp_sock`.
+    pub socket: u64,
+    /// When `state` became [`STATE_LEAVING`], in ns of CLOCK_MONOTONIC.
+    pub leaving_since: u64,
+    /// Slot of this end's pod in the policies.
+    pub slot: u32,
+    /// `SIDE_*`.
+    pub side: u32,
+    /// `STATE_*`, as of this end's [`Connection`].
+    pub state: u32,
+    /// As [`Connection::copied_at_promotion`].
+    pub copied_at_promotion: u32,
+}
+
+/// Messages and bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Counter {
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+/// One row of the listing iterator.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct ConnectionRow {
+    /// What is kept for the socket.
+    pub connection: Connection,
+    /// Slot, state and side of the peer as far as a record of it exists (`peer_recorded`).
+    pub peer: EndRecord,
+    /// `tcp_sock.bytes_acked`: payload bytes (and the SYN of an active end) the peer's TCP acknowledged.
+    pub tcp_sent: u64,
+    /// `tcp_sock.bytes_received`: payload bytes that came through TCP.
+    pub tcp_received: u64,
+    /// `tcp_sock.data_segs_out`.
+    pub segments_out: u32,
+    /// `tcp_sock.data_segs_in`.
+    pub segments_in: u32,
+    /// `sk_state` (TCP_ESTABLISHED = 1, ...).
+    pub tcp_state: u32,
+    /// 1 when `peer` is filled in.
+    pub peer_recorded: u32,
+    /// Reads as [`Connection::recorded_at`]'s clock, so that ages need no second clock.
+    pub now: u64,
+}
+
+/// One row of the promoting iterator: what there is, in four bytes a socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct PassRow {
+    /// [`Connection::slot`]
+    pub slot: u16,
+    /// [`Connection::state`]
+    pub state: u8,
+    /// [`Connection::reason`]
+    pub reason: u8,
+}
+
+/// One row of the adopting iterator: a TCP socket that was there before it could be recorded.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct AdoptSample {
+    /// The socket's cookie.
+    pub socket_cookie: u64,
+    /// `snd_una - bytes_acked`: the first data sequence number sent (passive end), or one less (active end, whose
+    /// bytes_acked counts its SYN).
+    pub sent_base: u32,
+    /// `rcv_nxt - bytes_received`: the first data sequence number of the peer.
+    pub received_base: u32,
+}

@@ -1,0 +1,66 @@
+//! What happens to connections, counted.
+
+macro_rules! numbered {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal => $label:literal, $text:literal;)* }) => {
+        $(#[$meta])*
+        #[repr(u32)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant = $number),* }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The label of metrics and JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $label),* }
+            }
+
+            /// The sentence for people.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// From the number that a map holds.
+            pub fn from_number(number: u32) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+pub(crate) use numbered;
+
+/// Entries of the event map: room for later events.
+pub const EVENT_CAPACITY: u32 = 32;
+
+numbered! {
+    /// Index into the event map and label of `meshaccel_events_total`. Numbers are never used again.
+    Event {
+        /// sock_ops or adoption recorded a socket.
+        Recorded = 0 => "recorded", "sockets recorded";
+        /// A socket found its peer.
+        Paired = 1 => "paired", "sockets paired with their peer";
+        /// A socket entered the SOCKHASH at ESTABLISHED.
+        PromotedEarly = 2 => "promoted_early", "sockets promoted at establishment";
+        /// A socket entered the SOCKHASH later.
+        PromotedLate = 3 => "promoted_late", "sockets promoted on evidence";
+        /// A socket left the SOCKHASH while it was open.
+        Retired = 4 => "retired", "sockets taken back to plain TCP";
+        /// A recorded socket was closed.
+        Closed = 5 => "closed", "recorded sockets closed";
+        /// The table of ends was full; the connection stays on TCP.
+        EndsFull = 6 => "ends_full", "connections not recorded because the table of ends was full";
+        /// Socket storage could not be had; the connection stays on TCP.
+        StorageFailed = 7 => "storage_failed", "connections not recorded because the kernel gave no socket storage";
+        /// The SOCKHASH was full; the connection stays on TCP.
+        SocketsFull = 8 => "sockets_full", "promotions refused because the SOCKHASH was full";
+        /// The socket is in another sockmap with a verdict program.
+        InAnotherSockmap = 9 => "in_another_sockmap", "promotions refused because another program's sockmap holds the socket";
+        /// The kernel refused the socket for another reason (ULP, MPTCP, closing).
+        PromotionRefused = 10 => "promotion_refused", "promotions refused by the kernel (MPTCP, kTLS, or no longer established)";
+        /// A connection older than the daemon was recorded.
+        Adopted = 11 => "adopted", "sockets recorded that were open before the daemon started";
+        /// A record whose socket was gone was removed.
+        Swept = 12 => "swept", "stale records removed";
+    }
+}

@@ -1,0 +1,43 @@
+//! Names of programs and maps. The kernel cuts names at 15 bytes; all begin with `ma_`, so listings show whose they are.
+
+/// SOCKHASH of promoted sockets. Its sk_msg program decides each message.
+pub const SOCKETS: &str = "ma_sockets";
+/// Socket storage of every recorded socket: [`crate::Connection`].
+pub const CONNECTIONS: &str = "ma_connections";
+/// Both ends of recorded connections, by [`crate::EndId`].
+pub const ENDS: &str = "ma_ends";
+/// Network namespaces of selected pods, by netns cookie.
+pub const PODS: &str = "ma_pods";
+/// Policies by pod slot.
+pub const POLICIES: &str = "ma_policies";
+/// Switches: [`crate::policy::NODE_SWITCH`], then one a pod slot. Its layout never changes: any version can switch
+/// off any other.
+pub const SWITCHES: &str = "ma_switches";
+/// Messages and bytes by [`crate::Reason`], per CPU.
+pub const COUNTERS: &str = "ma_counters";
+/// Connections by [`crate::Event`], per CPU.
+pub const EVENTS: &str = "ma_events";
+/// Identities of sockets older than the daemon, by socket cookie, while they are being adopted.
+pub const ADOPTED: &str = "ma_adopted";
+
+/// All pinned maps.
+pub const MAPS: [&str; 9] = [SOCKETS, CONNECTIONS, ENDS, PODS, POLICIES, SWITCHES, COUNTERS, EVENTS, ADOPTED];
+
+/// sock_ops: records sockets that become established in selected namespaces.
+pub const SOCKOPS: &str = "ma_sockops";
+/// sk_msg: redirect or pass, for each message of a promoted socket.
+pub const SKMSG: &str = "ma_skmsg";
+/// Iterator over [`CONNECTIONS`]: pairs, promotes, retires.
+pub const PROMOTE: &str = "ma_promote";
+/// Iterator over [`CONNECTIONS`]: writes a [`crate::ConnectionRow`] a socket.
+pub const LIST: &str = "ma_list";
+/// Iterator over [`CONNECTIONS`]: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.
+/// This contract never changes: any version can retire any other by reading the pinned iterator.
+pub const RETIRE: &str = "ma_retire";
+/// Iterator over the TCP sockets of one namespace: finds, and records, connections older than the daemon.
+pub const ADOPT: &str = "ma_adopt";
+/// Iterator over [`ENDS`]: removes records whose socket is gone.
+pub const SWEEP: &str = "ma_sweep";
+
+/// Read-only global of the object: [`crate::Offsets`].
+pub const OFFSETS_GLOBAL: &str = "OFFSETS";

@@ -1,0 +1,82 @@
+//! Why a message, or a connection, takes the path it takes: one enum from the kernel's counter to the metric's label
+//! to the sentence of the command line.
+
+use crate::event::numbered;
+
+/// Entries of the counter map: room for later reasons.
+pub const REASON_CAPACITY: u32 = 64;
+
+numbered! {
+    /// Index into the counter map and label of `meshaccel_messages_total`. Numbers are never used again.
+    Reason {
+        /// The message went straight to the peer's receive queue.
+        Redirected = 0 => "redirected", "redirected past the network stack";
+        /// Not yet in the SOCKHASH.
+        Candidate = 1 => "candidate", "waits for evidence: both directions must carry messages before it is worth redirecting";
+        /// The other end is not recorded.
+        Unpaired = 2 => "unpaired", "the other end is not in a selected pod of this node";
+        /// Both ends belong to one pod, but not one to the sidecar and one to the application.
+        NotAppToSidecar = 3 => "not_app_to_sidecar", "connects neither the application to its sidecar nor the sidecar to its application";
+        /// The ends are in different pods and the scope is PodLocal (or one end is not a sidecar).
+        OtherPod = 4 => "other_pod", "the other end is in another pod; set redirect.scope: NodeLocal to accelerate sidecar to sidecar";
+        /// A port of either end is excluded.
+        ExcludedPort = 5 => "excluded_port", "a port of this connection is listed in redirect.excludedPorts";
+        /// The policy only observes.
+        Observing = 6 => "observing", "mode is Observe: it would be redirected";
+        /// The pod is not selected any more, or its policy has redirection off.
+        NotEnforced = 7 => "not_enforced", "the pod is not selected, or redirect.enabled is false";
+        /// The node-wide switch is off.
+        SwitchedOff = 8 => "switched_off", "switched off on this node: `meshaccel-node on` brings it back";
+        /// The switch of this end's or the peer's pod is off.
+        PodSwitchedOff = 9 => "pod_switched_off", "switched off for this pod: `meshaccel-node on --pod` brings it back";
+        /// The peer is not in the SOCKHASH.
+        PeerNotPromoted = 10 => "peer_not_promoted", "the other end is not ready to receive redirected messages";
+        /// The peer entered the SOCKHASH late, and no receive call of it has completed since.
+        ReaderNotSeen = 11 => "reader_not_seen", "the reader may still wait on the TCP queue: redirects after its next read";
+        /// Bytes sent through TCP are still unread.
+        OrderBarrier = 12 => "order_barrier", "earlier bytes are still on their way through TCP: redirects when they are read";
+        /// The byte budget of the peer is used up.
+        ByteBudget = 13 => "byte_budget", "the reader is behind by redirect.limits.maxBytesInFlight: TCP's flow control holds the sender";
+        /// The message budget of the peer is used up.
+        MessageBudget = 14 => "message_budget", "the reader is behind by redirect.limits.maxMessagesInFlight: TCP's flow control holds the sender";
+        /// The peer has left the SOCKHASH: it closed.
+        PeerGone = 15 => "peer_gone", "the other end has closed";
+        /// The peer's state could not be read.
+        PeerUnreadable = 16 => "peer_unreadable", "the other end's state could not be read";
+        /// A promoted socket has no storage: it was linked by an earlier version.
+        NotRecorded = 17 => "not_recorded", "the socket was recorded by another version";
+        /// The SOCKHASH was full when it was this socket's turn.
+        SocketsFull = 18 => "sockets_full", "the table of accelerated sockets is full: raise --max-connections";
+        /// Another program's sockmap holds the socket.
+        InAnotherSockmap = 19 => "in_another_sockmap", "another program's sockmap holds the socket; it is left alone";
+        /// The kernel refused the socket.
+        PromotionRefused = 20 => "promotion_refused", "the kernel does not let this socket be redirected (MPTCP, kTLS, or no longer established)";
+        /// The socket is on its way out of the SOCKHASH.
+        Leaving = 21 => "leaving", "on its way back to plain TCP";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EVENT_CAPACITY, Event};
+
+    #[test]
+    fn numbers_are_dense_and_fit_their_maps() {
+        for (index, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+            assert_eq!(Reason::from_number(index as u32), Some(*reason));
+        }
+        assert!(Reason::ALL.len() <= REASON_CAPACITY as usize && Event::ALL.len() <= EVENT_CAPACITY as usize);
+        assert_eq!(Reason::from_number(Reason::ALL.len() as u32), None);
+    }
+
+    #[test]
+    fn labels_are_unique_and_fit_a_metric() {
+        let mut labels: Vec<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), Reason::ALL.len());
+        assert!(labels.iter().all(|l| l.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    }
+}

@@ -1,0 +1,78 @@
+//! May messages be redirected between these two ends, which sequence numbers have shown to be one connection?
+
+use meshaccel_abi::Reason;
+use meshaccel_abi::connection::{SIDE_EXCLUDED, SIDE_SIDECAR};
+use meshaccel_abi::policy::{ANY_PAIR, NODE_LOCAL};
+
+/// One end, as far as policy looks at it.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Slot of its pod.
+    pub slot: u32,
+    /// `SIDE_*`.
+    pub side: u32,
+    /// Flags of its pod's policy.
+    pub flags: u32,
+}
+
+/// `Ok` when policy of both ends allows it.
+#[inline(always)]
+pub fn allowed(local: &End, peer: &End) -> Result<(), Reason> {
+    if local.side == SIDE_EXCLUDED || peer.side == SIDE_EXCLUDED {
+        return Err(Reason::ExcludedPort);
+    }
+    let any = local.flags & peer.flags & ANY_PAIR != 0;
+    let (local_sidecar, peer_sidecar) = (local.side == SIDE_SIDECAR, peer.side == SIDE_SIDECAR);
+    if local.slot == peer.slot {
+        return if any || local_sidecar != peer_sidecar { Ok(()) } else { Err(Reason::NotAppToSidecar) };
+    }
+    // Between pods both must agree: a pod cannot be drawn in by its neighbour's policy.
+    if local.flags & peer.flags & NODE_LOCAL == 0 {
+        return Err(Reason::OtherPod);
+    }
+    if any || (local_sidecar && peer_sidecar) { Ok(()) } else { Err(Reason::OtherPod) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshaccel_abi::connection::SIDE_APP;
+    use proptest::prelude::*;
+
+    fn end(slot: u32, side: u32, flags: u32) -> End {
+        End { slot, side, flags }
+    }
+
+    #[test]
+    fn within_a_pod_only_application_to_sidecar() {
+        let (app, sidecar) = (end(1, SIDE_APP, 0), end(1, SIDE_SIDECAR, 0));
+        assert_eq!(allowed(&app, &sidecar), Ok(()));
+        assert_eq!(allowed(&sidecar, &app), Ok(()));
+        assert_eq!(allowed(&app, &app), Err(Reason::NotAppToSidecar));
+        assert_eq!(allowed(&sidecar, &sidecar), Err(Reason::NotAppToSidecar));
+        assert_eq!(allowed(&end(1, SIDE_APP, ANY_PAIR), &end(1, SIDE_APP, ANY_PAIR)), Ok(()));
+    }
+
+    #[test]
+    fn between_pods_both_policies_must_say_so() {
+        let local = |slot| end(slot, SIDE_SIDECAR, NODE_LOCAL);
+        assert_eq!(allowed(&local(1), &local(2)), Ok(()));
+        assert_eq!(allowed(&local(1), &end(2, SIDE_SIDECAR, 0)), Err(Reason::OtherPod));
+        assert_eq!(allowed(&local(1), &end(2, SIDE_APP, NODE_LOCAL)), Err(Reason::OtherPod));
+        let any = |slot, flags| end(slot, SIDE_APP, ANY_PAIR | flags);
+        assert_eq!(allowed(&any(1, NODE_LOCAL), &any(2, NODE_LOCAL)), Ok(()));
+        assert_eq!(allowed(&any(1, NODE_LOCAL), &any(2, 0)), Err(Reason::OtherPod));
+    }
+
+    proptest! {
+        #[test]
+        fn both_ends_come_to_the_same_answer(a in 0u32..3, b in 0u32..3, x in 0u32..3, y in 0u32..3, f in 0u32..64, g in 0u32..64) {
+            prop_assert_eq!(allowed(&end(a, x, f), &end(b, y, g)), allowed(&end(b, y, g), &end(a, x, f)));
+        }
+
+        #[test]
+        fn an_excluded_port_excludes(slot in 0u32..2, side in 0u32..2, flags in 0u32..64) {
+            prop_assert_eq!(allowed(&end(0, SIDE_EXCLUDED, flags), &end(slot, side, flags)), Err(Reason::ExcludedPort));
+        }
+    }
+}

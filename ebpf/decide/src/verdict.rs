@@ -1,0 +1,150 @@
+//! Redirect this message or pass it, and why.
+//!
+//! The order of the checks is part of the design: the cheap ones that need nothing of the peer come first, and the
+//! peer is only read ([`Peer`] is lazy) when they have passed.
+
+use meshaccel_abi::Reason;
+use meshaccel_abi::connection::{
+    PEER_READY, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+};
+
+/// What the sender knows without looking at its peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// The node-wide switch is off now.
+    pub node_off: bool,
+    /// The switch of this end's or the peer's pod is off now.
+    pub pod_off: bool,
+    /// Both ends' policies say that messages may be redirected.
+    pub enforced: bool,
+    /// `PEER_*`.
+    pub peer_state: u32,
+    /// `tcp_sock.write_seq`: the sequence number after the last byte that was given to TCP.
+    pub write_sequence: u32,
+    /// `write_seq` when everything sent through TCP was last seen read, if it ever was.
+    pub clean_sequence: Option<u32>,
+    /// Messages redirected since the peer's queue was last seen empty.
+    pub messages: u32,
+    /// Bytes redirected since the peer's queue was last seen empty.
+    pub bytes: u32,
+    /// Budget of messages.
+    pub max_messages: u32,
+    /// Budget of bytes.
+    pub max_bytes: u32,
+    /// Size of this message in bytes.
+    pub size: u32,
+}
+
+/// What waits at the peer, redirected and unread.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// Nothing waits.
+    pub empty: bool,
+    /// Bytes that wait, on kernels that count them.
+    pub bytes: Option<u32>,
+}
+
+/// The peer, read only when asked. `None`: it could not be read.
+pub trait Peer {
+    /// `STATE_*` and `copied_at_promotion` of the peer's record; `None` when there is no record any more.
+    fn record(&self) -> Option<(u32, u32)>;
+    /// `tcp_sock.copied_seq`: the sequence number after the last byte that the peer's application has read.
+    fn copied_sequence(&self) -> Option<u32>;
+    /// The redirected queue.
+    fn queue(&self) -> Option<Queue>;
+}
+
+/// What the sender must remember once the message is redirected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// Next [`Sender::messages`].
+    pub messages: u32,
+    /// Next [`Sender::bytes`].
+    pub bytes: u32,
+}
+
+/// Decides one message.
+#[inline(always)]
+pub fn verdict(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
+    standing(sender)?;
+    reader_is_ready(sender, peer)?;
+    in_order(sender, peer)?;
+    fits(sender, peer)
+}
+
+/// Switches and policy.
+#[inline(always)]
+fn standing(sender: &Sender) -> Result<(), Reason> {
+    if sender.node_off {
+        return Err(Reason::SwitchedOff);
+    }
+    if sender.pod_off {
+        return Err(Reason::PodSwitchedOff);
+    }
+    if !sender.enforced {
+        return Err(Reason::NotEnforced);
+    }
+    if sender.peer_state == PEER_UNKNOWN {
+        return Err(Reason::Unpaired);
+    }
+    Ok(())
+}
+
+/// A thread that was blocked in the plain `tcp_recvmsg` when its socket entered the SOCKHASH waits on the TCP queue
+/// only: a redirected message would wake nobody, for ever. At ESTABLISHED nobody can be blocked yet. A socket that came
+/// later gets its next message through TCP; once that is read, the blocked call has returned.
+#[inline(always)]
+fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
+    if sender.peer_state == PEER_READY {
+        return Ok(());
+    }
+    match peer.record() {
+        None => Err(Reason::PeerGone),
+        Some((STATE_PROMOTED_EARLY, _)) => Ok(()),
+        Some((STATE_PROMOTED_LATE, copied_at_promotion)) => match peer.copied_sequence() {
+            None => Err(Reason::PeerUnreadable),
+            Some(copied) if copied == copied_at_promotion => Err(Reason::ReaderNotSeen),
+            Some(_) => Ok(()),
+        },
+        Some((STATE_LEAVING, _)) => Err(Reason::Leaving),
+        Some((STATE_CANDIDATE, _)) => Err(Reason::PeerNotPromoted),
+        Some(_) => Err(Reason::PeerUnreadable),
+    }
+}
+
+/// The receiver reads redirected messages before TCP's bytes. So while TCP holds unread bytes of this sender, a
+/// redirected message would overtake them (invariant 2).
+#[inline(always)]
+fn in_order(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
+    if sender.clean_sequence == Some(sender.write_sequence) {
+        return Ok(());
+    }
+    match peer.copied_sequence() {
+        None => Err(Reason::PeerUnreadable),
+        Some(copied) if copied == sender.write_sequence => Ok(()),
+        Some(_) => Err(Reason::OrderBarrier),
+    }
+}
+
+/// The kernel bounds the redirected queue by nothing, so this does (invariant 3). An empty queue takes one message
+/// of any size: the largest that the kernel makes of one send is 17 fragments of 32 KiB.
+#[inline(always)]
+fn fits(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
+    let Some(queue) = peer.queue() else { return Err(Reason::PeerUnreadable) };
+    if queue.empty {
+        return Ok(Redirect { messages: 1, bytes: sender.size });
+    }
+    if sender.messages >= sender.max_messages {
+        return Err(Reason::MessageBudget);
+    }
+    // Where the kernel counts what waits, that is the truth; elsewhere all that was sent since the queue was last
+    // empty may still wait.
+    let waiting = queue.bytes.unwrap_or(sender.bytes);
+    if waiting.saturating_add(sender.size) > sender.max_bytes {
+        return Err(Reason::ByteBudget);
+    }
+    Ok(Redirect { messages: sender.messages.wrapping_add(1), bytes: sender.bytes.saturating_add(sender.size) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! The kernel programs of meshaccel, one object. Each program is five steps, each one call: read the context, look up,
+//! decide (`meshaccel-decide`), act, count.
+//!
+//! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close
+//! * [`skmsg`] redirects or passes each message of a promoted socket
+//! * [`promote`] iterator: pairs candidates, promotes those that gain, takes back those that must leave
+//! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
+//! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`counters`] what they share
+//!
+//! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
+
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused, reason = "only the BPF build has entry points"))]
+
+mod adopt;
+mod counters;
+mod iterator;
+mod list;
+mod maps;
+mod pair;
+mod promote;
+mod record;
+mod retire;
+mod skmsg;
+mod socket;
+mod sockops;
+mod sweep;
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    // The verifier refuses programs that could get here.
+    loop {}
+}
+
+/// sk_skb, sk_msg and iterators call helpers that the kernel reserves for programs under a GPL-compatible licence
+/// (bpf_probe_read_kernel, for one). The string says what this program may call; the file is Apache-2.0 OR GPL-2.0.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";

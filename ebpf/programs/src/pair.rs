@@ -1,0 +1,28 @@
+//! Finding the other end of a connection by both sequence numbers (invariant 1).
+
+use crate::maps::ma_ends;
+use crate::record::policy_in;
+use meshaccel_abi::connection::PEER_PAIRED;
+use meshaccel_abi::{Connection, EndRecord, Reason};
+use meshaccel_decide::pairing::{End, allowed};
+
+/// The peer's record and whether policy allows redirection to it.
+#[inline(always)]
+pub fn find(connection: &Connection, flags: u32) -> Result<&'static EndRecord, Reason> {
+    // SAFETY: the value stays readable while the program runs (RCU); a record that is removed meanwhile leads to a
+    // key that the SOCKHASH does not hold.
+    let Some(peer) = (unsafe { ma_ends.get(connection.id.peer()) }) else { return Err(Reason::Unpaired) };
+    let Some(peer_policy) = policy_in(peer.slot, peer.key.netns_cookie) else { return Err(Reason::NotEnforced) };
+    let local = End { slot: connection.slot, side: connection.side, flags };
+    allowed(&local, &End { slot: peer.slot, side: peer.side, flags: peer_policy.flags })?;
+    Ok(peer)
+}
+
+/// Writes the peer down at this end.
+#[inline(always)]
+pub fn write(connection: &mut Connection, peer: &EndRecord) {
+    connection.peer_key = peer.key;
+    connection.peer_socket = peer.socket;
+    connection.peer_slot = peer.slot;
+    connection.peer_state = PEER_PAIRED;
+}

@@ -1,0 +1,80 @@
+//! Recording a socket: its storage, and the record that its peer will find.
+
+use crate::counters;
+use crate::maps::{address, ma_connections, ma_ends, ma_pods, ma_policies};
+use crate::socket::Own;
+use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
+use core::ffi::c_void;
+use core::ptr::null_mut;
+use meshaccel_abi::connection::STATE_CANDIDATE;
+use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
+use meshaccel_decide::side::side;
+
+/// The storage of a socket, if it is recorded.
+#[inline(always)]
+pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
+    // SAFETY: the helper takes any full socket; the value lives as long as the program runs (RCU).
+    unsafe { bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), 0).cast::<Connection>().as_mut() }
+}
+
+/// Slot and policy of the selected pod that owns a network namespace.
+#[inline(always)]
+pub fn policy_of(netns_cookie: u64) -> Option<(u32, &'static Policy)> {
+    // SAFETY: only `slot` is read, which never changes while the entry is there.
+    let slot = unsafe { ma_pods.get(netns_cookie)?.slot };
+    Some((slot, policy_in(slot, netns_cookie)?))
+}
+
+/// The policy in `slot`, if it still belongs to that namespace: slots are used again.
+#[inline(always)]
+pub fn policy_in(slot: u32, netns_cookie: u64) -> Option<&'static Policy> {
+    let policy = ma_policies.get(slot)?;
+    if policy.netns_cookie == netns_cookie { Some(policy) } else { None }
+}
+
+/// Records a socket. `None` when a table is full: the connection stays on TCP (invariant 6).
+#[inline(always)]
+pub fn record(
+    socket: *mut c_void,
+    own: Own,
+    key: &SocketKey,
+    id: EndId,
+    slot: u32,
+    policy: &Policy,
+) -> Option<&'static mut Connection> {
+    // SAFETY: as in `find`.
+    let storage = unsafe {
+        bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into())
+            .cast::<Connection>()
+            .as_mut()
+    };
+    let Some(connection) = storage else {
+        counters::event(Event::StorageFailed);
+        return None;
+    };
+    let side = side(policy, &key.local, &key.remote, own.uid());
+    connection.key = *key;
+    connection.id = id;
+    connection.slot = slot;
+    connection.side = side;
+    connection.reason = Reason::Candidate as u32;
+    // SAFETY: no arguments.
+    connection.recorded_at = unsafe { bpf_ktime_get_ns() };
+    let end = EndRecord {
+        key: *key,
+        socket: own.address(),
+        leaving_since: 0,
+        slot,
+        side,
+        state: STATE_CANDIDATE,
+        copied_at_promotion: 0,
+    };
+    if ma_ends.insert(id, end, 0).is_err() {
+        counters::event(Event::EndsFull);
+        connection.reason = Reason::Unpaired as u32;
+        return None;
+    }
+    counters::event(Event::Recorded);
+    Some(connection)
+}

@@ -1,0 +1,33 @@
+//! Iterator of uninstall: takes drained sockets out of the SOCKHASH, and writes one byte for each that remains.
+//!
+//! Whoever reads it has switched the node off and waited a grace period, so nothing is on its way to any socket. With the
+//! node switched on it does nothing but count. This is the contract between versions: see `meshaccel_abi::names`.
+
+use crate::iterator::StorageIterator;
+use crate::maps::ma_switches;
+use crate::promote::take_out;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_seq_write};
+use meshaccel_abi::connection::STATE_CANDIDATE;
+use meshaccel_abi::policy::NODE_SWITCH;
+
+#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+#[unsafe(no_mangle)]
+pub fn ma_retire(ctx: *mut StorageIterator) -> u32 {
+    let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
+    if connection.state == STATE_CANDIDATE {
+        return 0;
+    }
+    let off = match ma_switches.get(NODE_SWITCH) {
+        // SAFETY: no arguments.
+        Some(&until) => unsafe { bpf_ktime_get_ns() < until },
+        None => false,
+    };
+    if off && own.redirected_queue_empty() == Some(true) {
+        take_out(connection);
+        return 0;
+    }
+    let one = [1u8];
+    // SAFETY: one byte on the stack.
+    unsafe { bpf_seq_write(StorageIterator::file(ctx), one.as_ptr().cast(), 1) };
+    0
+}

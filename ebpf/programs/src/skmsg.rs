@@ -1,0 +1,138 @@
+//! sk_msg: redirects or passes each message of a promoted socket. Whatever goes wrong, the message passes (invariant 6).
+
+use crate::counters;
+use crate::maps::{address, ma_ends, ma_policies, ma_sockets, ma_switches};
+use crate::pair;
+use crate::record;
+use crate::socket::{Other, Own};
+use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_msg_redirect_hash};
+use aya_ebpf::macros::sk_msg;
+use aya_ebpf::programs::SkMsgContext;
+use core::ffi::c_void;
+use meshaccel_abi::connection::{PEER_READY, PEER_UNKNOWN};
+use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
+use meshaccel_abi::{Connection, Event, Policy, Reason};
+use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
+
+/// `SK_PASS`
+const SK_PASS: u32 = 1;
+
+#[sk_msg]
+pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
+    let size = ctx.size();
+    // SAFETY: a field of the context.
+    let socket: *mut c_void = unsafe { (*ctx.msg).__bindgen_anon_3.sk.cast() };
+    let (Some(connection), Some(own)) = (record::find(socket), Own::new(socket)) else {
+        counters::message(Reason::NotRecorded as u32, size);
+        return SK_PASS;
+    };
+    let reason = match redirect(ctx.msg, connection, own, size) {
+        Ok(()) => {
+            connection.redirected.messages += 1;
+            connection.redirected.bytes += u64::from(size);
+            Reason::Redirected
+        }
+        Err(reason) => {
+            // Its bytes go through TCP now: the peer must have read them before the next redirect.
+            connection.sender_clean = 0;
+            connection.passed.messages += 1;
+            connection.passed.bytes += u64::from(size);
+            reason
+        }
+    };
+    connection.reason = reason as u32;
+    counters::message(reason as u32, size);
+    SK_PASS
+}
+
+#[inline(always)]
+fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u32) -> Result<(), Reason> {
+    let policy = record::policy_in(connection.slot, connection.key.netns_cookie).ok_or(Reason::NotEnforced)?;
+    if connection.peer_state == PEER_UNKNOWN {
+        let peer = pair::find(connection, policy.flags)?;
+        pair::write(connection, peer);
+        counters::event(Event::Paired);
+    }
+    let write_sequence = own.write_sequence();
+    let next = verdict(&sender(connection, policy, write_sequence, size), &Recorded(connection))?;
+    let mut key = connection.peer_key;
+    // SAFETY: the context of this program and a key on its stack.
+    let found = unsafe {
+        bpf_msg_redirect_hash(msg, address(&ma_sockets), (&raw mut key).cast(), BPF_F_INGRESS.into())
+    };
+    // 0 is SK_DROP: the peer is not (any more) under that key. Returning it would fail the send; nothing was redirected
+    // yet, so the message can still pass. And it vouches for all that was read of the peer above: the key holds the
+    // socket's cookie, so the socket that is there now has been the one at that address all along.
+    if found as u32 != SK_PASS {
+        // It closed, or left the SOCKHASH and may come back under another key: look for it again.
+        connection.peer_state = PEER_UNKNOWN;
+        return Err(Reason::PeerGone);
+    }
+    connection.peer_state = PEER_READY;
+    connection.sender_clean = 1;
+    connection.sender_clean_sequence = write_sequence;
+    connection.sender_messages = next.messages;
+    connection.sender_bytes = next.bytes;
+    Ok(())
+}
+
+#[inline(always)]
+fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u32) -> Sender {
+    // A pod that is switched off sees its packets again in both directions, so both ends' switches and policies count.
+    let same_pod = connection.slot == connection.peer_slot;
+    let peer_enforced = same_pod || enforces(connection.peer_slot, connection.peer_key.netns_cookie);
+    Sender {
+        node_off: is_off(NODE_SWITCH),
+        pod_off: is_off(POD_SWITCHES + connection.slot) || (!same_pod && is_off(POD_SWITCHES + connection.peer_slot)),
+        enforced: policy.flags & ENFORCE != 0 && peer_enforced,
+        peer_state: connection.peer_state,
+        write_sequence,
+        clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },
+        messages: connection.sender_messages,
+        bytes: connection.sender_bytes,
+        max_messages: policy.max_messages,
+        max_bytes: policy.max_bytes,
+        size,
+    }
+}
+
+#[inline(always)]
+fn enforces(slot: u32, netns_cookie: u64) -> bool {
+    match ma_policies.get(slot) {
+        Some(policy) => policy.netns_cookie == netns_cookie && policy.flags & ENFORCE != 0,
+        None => false,
+    }
+}
+
+/// Off until a time, or for ever. The clock is only read while somebody has switched off; when the time has come it is
+/// on again, whether or not a daemon runs.
+#[inline(always)]
+fn is_off(index: u32) -> bool {
+    match ma_switches.get(index) {
+        None => true,
+        Some(&SWITCH_ON) => false,
+        // SAFETY: no arguments.
+        Some(&until) => unsafe { bpf_ktime_get_ns() < until },
+    }
+}
+
+/// The peer as it was written down at this end.
+struct Recorded<'a>(&'a Connection);
+
+impl Peer for Recorded<'_> {
+    #[inline(always)]
+    fn record(&self) -> Option<(u32, u32)> {
+        // SAFETY: the value stays readable while the program runs (RCU).
+        let record = unsafe { ma_ends.get(self.0.id.peer())? };
+        Some((record.state, record.copied_at_promotion))
+    }
+    #[inline(always)]
+    fn copied_sequence(&self) -> Option<u32> {
+        Other(self.0.peer_socket).copied_sequence()
+    }
+    #[inline(always)]
+    fn queue(&self) -> Option<Queue> {
+        Other(self.0.peer_socket).queue()
+    }
+}

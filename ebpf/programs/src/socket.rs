@@ -1,0 +1,177 @@
+//! The only place that reads kernel sockets. Two ways: [`Own`] is the socket of the running program, which the verifier
+//! knows, read by direct loads; [`Other`] is an address that was written down earlier, read with
+//! `bpf_probe_read_kernel`, which cannot fault.
+
+use crate::maps::offset;
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
+use core::ffi::c_void;
+use meshaccel_abi::Endpoint;
+use meshaccel_decide::verdict::Queue;
+
+/// `AF_INET6`
+pub const AF_INET6: u16 = 10;
+/// `TCP_ESTABLISHED`
+pub const TCP_ESTABLISHED: u8 = 1;
+/// `TCP_CLOSE`
+pub const TCP_CLOSE: u8 = 7;
+
+/// The `tcp_sock` of the socket a program runs for.
+#[derive(Clone, Copy)]
+pub struct Own(*const u8);
+
+impl Own {
+    /// From any socket pointer of a context. `None`: not a full TCP socket (MPTCP, time-wait, request).
+    #[inline(always)]
+    pub fn new(socket: *mut c_void) -> Option<Self> {
+        if socket.is_null() {
+            return None;
+        }
+        // SAFETY: the helper takes any socket pointer that the verifier knows, and gives null when it is not TCP.
+        let tcp = unsafe { bpf_skc_to_tcp_sock(socket) };
+        if tcp.is_null() { None } else { Some(Self(tcp.cast_const().cast())) }
+    }
+
+    /// The pointer, for helpers that take a socket.
+    #[inline(always)]
+    pub fn pointer(self) -> *mut c_void {
+        self.0.cast_mut().cast()
+    }
+
+    /// The address, to be written down for [`Other`].
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// A direct load at base + constant. Volatile keeps it one load of this width: the verifier refuses loads that
+    /// cross the borders of a kernel field.
+    #[inline(always)]
+    fn load<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: the verifier checks this access against the kernel's BTF.
+        unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
+    }
+
+    #[inline(always)]
+    pub fn write_sequence(self) -> u32 {
+        self.load(offset!(write_seq))
+    }
+    #[inline(always)]
+    pub fn copied_sequence(self) -> u32 {
+        self.load(offset!(copied_seq))
+    }
+    #[inline(always)]
+    pub fn uid(self) -> u32 {
+        self.load(offset!(uid))
+    }
+    #[inline(always)]
+    pub fn state(self) -> u8 {
+        self.load(offset!(state))
+    }
+    #[inline(always)]
+    pub fn segments_in(self) -> u32 {
+        self.load(offset!(data_segs_in))
+    }
+    #[inline(always)]
+    pub fn segments_out(self) -> u32 {
+        self.load(offset!(data_segs_out))
+    }
+    #[inline(always)]
+    pub fn bytes_acked(self) -> u64 {
+        self.load(offset!(bytes_acked))
+    }
+    #[inline(always)]
+    pub fn bytes_received(self) -> u64 {
+        self.load(offset!(bytes_received))
+    }
+    /// `snd_una - bytes_acked`: the first data sequence number sent, or one less at an active end.
+    #[inline(always)]
+    pub fn sent_base(self) -> u32 {
+        self.load::<u32>(offset!(snd_una)).wrapping_sub(self.bytes_acked() as u32)
+    }
+    /// `rcv_nxt - bytes_received`: the first data sequence number of the peer.
+    #[inline(always)]
+    pub fn received_base(self) -> u32 {
+        self.load::<u32>(offset!(rcv_nxt)).wrapping_sub(self.bytes_received() as u32)
+    }
+    /// This end as the socket knows it.
+    #[inline(always)]
+    pub fn local(self) -> Endpoint {
+        // skc_num is in host order, skc_dport in network order.
+        let port: u16 = self.load(offset!(local_port));
+        self.endpoint(offset!(local_v4), offset!(local_v6), port)
+    }
+    /// The other end as the socket knows it.
+    #[inline(always)]
+    pub fn remote(self) -> Endpoint {
+        let port: u16 = self.load(offset!(remote_port));
+        self.endpoint(offset!(remote_v4), offset!(remote_v6), u16::from_be(port))
+    }
+    #[inline(always)]
+    fn endpoint(self, v4: u32, v6: u32, port: u16) -> Endpoint {
+        let family: u16 = self.load(offset!(family));
+        if family == AF_INET6 {
+            let other = Other(self.address());
+            return Endpoint::new(other.read(v6).unwrap_or([0; 16]), port);
+        }
+        Endpoint::v4(self.load::<u32>(v4).to_ne_bytes(), port)
+    }
+    /// Cookie of the network namespace that the socket lives in; 0 when it cannot be read.
+    #[inline(always)]
+    pub fn netns_cookie(self) -> u64 {
+        let net: u64 = Other(self.address()).read(offset!(net)).unwrap_or(0);
+        Other(net).read(offset!(net_cookie)).unwrap_or(0)
+    }
+    /// See [`Other::redirected_queue_empty`].
+    #[inline(always)]
+    pub fn redirected_queue_empty(self) -> Option<bool> {
+        Other(self.address()).redirected_queue_empty()
+    }
+}
+
+/// A socket whose address was written down. What is read means something only while the socket is known to be alive.
+#[derive(Clone, Copy)]
+pub struct Other(pub u64);
+
+impl Other {
+    #[inline(always)]
+    fn read<T>(self, offset: u32) -> Option<T> {
+        // SAFETY: bpf_probe_read_kernel may be given any address; it fails instead of faulting.
+        unsafe { bpf_probe_read_kernel((self.0 as *const u8).wrapping_add(offset as usize).cast()).ok() }
+    }
+    #[inline(always)]
+    pub fn copied_sequence(self) -> Option<u32> {
+        self.read(offset!(copied_seq))
+    }
+    #[inline(always)]
+    pub fn cookie(self) -> Option<u64> {
+        self.read(offset!(cookie))
+    }
+    #[inline(always)]
+    pub fn state(self) -> Option<u8> {
+        self.read(offset!(state))
+    }
+    /// What waits in the redirected queue. Where redirected bytes count in sk_rmem_alloc one load tells all; TCP's own
+    /// bytes count there too, which errs on the safe side.
+    #[inline(always)]
+    pub fn queue(self) -> Option<Queue> {
+        if offset!(rmem_counts) != 0 {
+            let bytes: u32 = self.read(offset!(rmem_alloc))?;
+            return Some(Queue { empty: bytes == 0, bytes: Some(bytes) });
+        }
+        Some(Queue { empty: self.redirected_queue_empty()?, bytes: None })
+    }
+    /// Is the list of redirected messages empty? Looks at the sk_psock itself, so it holds on every kernel. A socket
+    /// without sk_psock has no such list: empty.
+    #[inline(always)]
+    pub fn redirected_queue_empty(self) -> Option<bool> {
+        let user_data: u64 = self.read(offset!(user_data))?;
+        // The low three bits of sk_user_data are flags (SK_USER_DATA_PTRMASK).
+        let psock = user_data & !7;
+        if psock == 0 {
+            return Some(true);
+        }
+        let first: u64 = Other(psock).read(offset!(psock_ingress))?;
+        Some(first == psock.wrapping_add(u64::from(offset!(psock_ingress))))
+    }
+}

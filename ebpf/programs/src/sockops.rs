@@ -1,0 +1,166 @@
+//! sock_ops: records sockets of selected pods when they become established, and forgets them when they close.
+//!
+//! Runs for every TCP connection of the cgroup tree, so the first thing it asks is whether the network namespace
+//! belongs to a selected pod.
+
+use crate::counters;
+use crate::maps::{ma_ends, ma_sockets};
+use crate::pair;
+use crate::record::{self, policy_of};
+use crate::socket::{AF_INET6, Own, TCP_CLOSE};
+use aya_ebpf::bindings::{
+    BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB,
+    BPF_SOCK_OPS_STATE_CB_FLAG, bpf_sock_ops,
+};
+use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
+use aya_ebpf::macros::sock_ops;
+use aya_ebpf::programs::SockOpsContext;
+use core::ffi::c_void;
+use core::ptr::read_volatile;
+use meshaccel_abi::connection::STATE_PROMOTED_EARLY;
+use meshaccel_abi::policy::{EAGER, ENFORCE};
+use meshaccel_abi::{Connection, EndId, Endpoint, Event, Policy, Reason, Role, SocketKey};
+
+#[sock_ops]
+pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
+    match ctx.op() {
+        BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => established(&ctx, Role::Active),
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => established(&ctx, Role::Passive),
+        BPF_SOCK_OPS_STATE_CB => state_changed(&ctx),
+        _ => {}
+    }
+    1
+}
+
+#[inline(always)]
+fn established(ctx: &SockOpsContext, role: Role) {
+    // SAFETY: the context of this program.
+    let netns_cookie = unsafe { bpf_get_netns_cookie(ctx.ops.cast()) };
+    let Some((slot, policy)) = policy_of(netns_cookie) else { return };
+    let Some((socket, own)) = socket(ctx) else { return };
+    let key = key(ctx, netns_cookie);
+    let Some(connection) = record::record(socket, own, &key, identity(ctx, role), slot, policy) else { return };
+    // Without this callback the record would stay until the sweep finds it; so a refusal is no reason to give up.
+    let _ = ctx.set_cb_flags((ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
+    if policy.flags & (EAGER | ENFORCE) == EAGER | ENFORCE {
+        promote(ctx, connection, policy, role);
+    }
+}
+
+/// Eager promotion. The passive end, which comes second, knows whether its peer is recorded and allowed. The active end
+/// comes first and cannot know; if nobody pairs with it, the promoting iterator takes it back.
+#[inline(always)]
+fn promote(ctx: &SockOpsContext, connection: &mut Connection, policy: &Policy, role: Role) {
+    if connection.side == meshaccel_abi::connection::SIDE_EXCLUDED {
+        connection.reason = Reason::ExcludedPort as u32;
+        return;
+    }
+    if matches!(role, Role::Passive) {
+        match pair::find(connection, policy.flags) {
+            Ok(peer) => {
+                pair::write(connection, peer);
+                counters::event(Event::Paired);
+            }
+            Err(reason) => {
+                connection.reason = reason as u32;
+                return;
+            }
+        }
+    }
+    let mut key = connection.key;
+    // SAFETY: the context of this program.
+    let result = unsafe {
+        aya_ebpf::helpers::generated::bpf_sock_hash_update(
+            ctx.ops,
+            crate::maps::address(&ma_sockets),
+            (&raw mut key).cast(),
+            BPF_NOEXIST.into(),
+        )
+    };
+    if result != 0 {
+        connection.reason = counters::promotion_failed(result) as u32;
+        return;
+    }
+    connection.state = STATE_PROMOTED_EARLY;
+    connection.promoted_at = connection.recorded_at;
+    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
+        // SAFETY: this end's own record; its other writer, the iterator, leaves early sockets alone for a second.
+        unsafe { (*record).state = STATE_PROMOTED_EARLY }
+    }
+    counters::event(Event::PromotedEarly);
+}
+
+#[inline(always)]
+fn state_changed(ctx: &SockOpsContext) {
+    // args: old state, new state.
+    if ctx.arg(1) != u32::from(TCP_CLOSE) {
+        return;
+    }
+    let Some((socket, _)) = socket(ctx) else { return };
+    if let Some(connection) = record::find(socket) {
+        let _ = ma_ends.remove(connection.id);
+        counters::event(Event::Closed);
+    }
+}
+
+#[inline(always)]
+fn socket(ctx: &SockOpsContext) -> Option<(*mut c_void, Own)> {
+    // SAFETY: a field of the context.
+    let socket: *mut c_void = unsafe { (*ctx.ops).__bindgen_anon_2.sk.cast() };
+    Some((socket, Own::new(socket)?))
+}
+
+/// Both first data sequence numbers. At ESTABLISHED nothing has been sent yet, so they are snd_nxt and rcv_nxt. (With
+/// TCP Fast Open data comes earlier: then the two ends do not pair, and the connection stays on TCP.)
+#[inline(always)]
+fn identity(ctx: &SockOpsContext, role: Role) -> EndId {
+    // SAFETY: fields of the context; volatile keeps the loads single and of the width that the verifier converts.
+    let (sent, received) = unsafe { (read_volatile(&raw const (*ctx.ops).snd_nxt), read_volatile(&raw const (*ctx.ops).rcv_nxt)) };
+    match role {
+        Role::Active => EndId::new(sent, received, role),
+        Role::Passive => EndId::new(received, sent, role),
+    }
+}
+
+#[inline(always)]
+fn key(ctx: &SockOpsContext, netns_cookie: u64) -> SocketKey {
+    let ops: *mut bpf_sock_ops = ctx.ops;
+    // local_port is in host order; remote_port is in network order in its upper half.
+    let (local_port, remote_port) = (ctx.local_port() as u16, u16::from_be((ctx.remote_port() >> 16) as u16));
+    let (local, remote) = if ctx.family() == u32::from(AF_INET6) {
+        (Endpoint::new(v6(local_ip6(ctx)), local_port), Endpoint::new(v6(remote_ip6(ctx)), remote_port))
+    } else {
+        (Endpoint::v4(ctx.local_ip4().to_ne_bytes(), local_port), Endpoint::v4(ctx.remote_ip4().to_ne_bytes(), remote_port))
+    };
+    // SAFETY: the context of this program.
+    let socket_cookie = unsafe { bpf_get_socket_cookie(ops.cast()) };
+    SocketKey { local, remote, generation: 0, netns_cookie, socket_cookie }
+}
+
+/// The verifier takes only four-byte loads at constant offsets from these fields: word by word.
+macro_rules! words {
+    ($name:ident) => {
+        #[inline(always)]
+        fn $name(ctx: &SockOpsContext) -> [u32; 4] {
+            // SAFETY: fields of the context.
+            unsafe {
+                [
+                    read_volatile(&raw const (*ctx.ops).$name[0]),
+                    read_volatile(&raw const (*ctx.ops).$name[1]),
+                    read_volatile(&raw const (*ctx.ops).$name[2]),
+                    read_volatile(&raw const (*ctx.ops).$name[3]),
+                ]
+            }
+        }
+    };
+}
+words!(local_ip6);
+words!(remote_ip6);
+
+/// Words in network order to the bytes of the address.
+#[inline(always)]
+fn v6(words: [u32; 4]) -> [u8; 16] {
+    let ([a, b, c, d], [e, f, g, h]) = (words[0].to_ne_bytes(), words[1].to_ne_bytes());
+    let ([i, j, k, l], [m, n, o, p]) = (words[2].to_ne_bytes(), words[3].to_ne_bytes());
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
