@@ -129,13 +129,16 @@ pub struct ConnectionRow {
     pub now: u64,
 }
 
+/// Bit of [`PassRow::state`].
+pub const PASS_PAIRED: u8 = 0x80;
+
 /// One row of the promoting iterator: what there is, in four bytes a socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct PassRow {
     /// [`Connection::slot`]
     pub slot: u16,
-    /// [`Connection::state`]
+    /// [`Connection::state`], with [`PASS_PAIRED`] when the peer is known.
     pub state: u8,
     /// [`Connection::reason`]
     pub reason: u8,

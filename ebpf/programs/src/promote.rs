@@ -11,7 +11,7 @@ use crate::socket::Own;
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_map_update_elem, bpf_seq_write};
 use meshaccel_abi::connection::{
-    PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+    PASS_PAIRED, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
 use meshaccel_abi::policy::{EAGER, ENFORCE, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason};
@@ -26,7 +26,9 @@ const GRACE: u64 = 1_000_000_000;
 pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
     visit(own, connection);
-    let row = PassRow { slot: connection.slot as u16, state: connection.state as u8, reason: connection.reason as u8 };
+    let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { PASS_PAIRED };
+    let state = connection.state as u8 | paired;
+    let row = PassRow { slot: connection.slot as u16, state, reason: connection.reason as u8 };
     // SAFETY: a row on the stack.
     unsafe { bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<PassRow>() as u32) };
     0

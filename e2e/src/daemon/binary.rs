@@ -1,0 +1,73 @@
+//! Finding and running the binary under test.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+
+use anyhow::{Context, Result, bail};
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// `None`: killed by a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// `$MESHACCEL_NODE`, or target/debug/meshaccel-node beside the running test, or the release build's.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("MESHACCEL_NODE") {
+        return Ok(path.into());
+    }
+    let test = std::env::current_exe()?;
+    let profiles = test.ancestors().filter(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    for profile in profiles {
+        for sibling in [profile.to_owned(), profile.with_file_name("release"), profile.with_file_name("debug")] {
+            let candidate = sibling.join("meshaccel-node");
+            if candidate.is_file() {
+                return Ok(candidate);
+            }
+        }
+    }
+    bail!("meshaccel-node is not built: run `cargo build -p meshaccel-node`, or set MESHACCEL_NODE to its path")
+}
+
+/// Runs a command to its end.
+pub fn finish(mut command: Command) -> Result<Finished> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
+    Ok(Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+type Order = (Command, Sender<std::io::Result<Child>>);
+
+/// Starts a process that ends with this one, also when this one is killed. The parent-death signal belongs to the
+/// thread that spawns, hence one thread that lives as long as the process.
+pub fn spawn(mut command: Command) -> Result<Child> {
+    static SPAWNER: OnceLock<Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, orders) = channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in orders {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        sender
+    });
+    // SAFETY: prctl is async-signal-safe and touches no memory of this process.
+    unsafe {
+        command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        });
+    }
+    let (sender, answer) = channel();
+    spawner.clone().send((command, sender)).context("the spawning thread has ended")?;
+    answer.recv().context("the spawning thread has ended")?.context("cannot start meshaccel-node")
+}

@@ -1,0 +1,25 @@
+//! Harness of meshaccel's tests, demo and benchmark: pods as network namespaces, real proxies, real bytes.
+//!
+//! * [`netns`] network namespaces that clean up after themselves
+//! * [`mesh`] two pods with real Envoys between them; [`load`] wrk and CPU accounting; [`report`] table and picture
+//! * [`demo`] and [`bench`]: what `make demo` and `make bench` run; [`interrupt`] Ctrl-C as an error
+//! * [`stage`] what kernel tests stand on; [`daemon`] the binary under test, [`manifest`] what it is given,
+//!   [`connections`] what it lists; [`bpf`] and [`cgroup`] what is in the kernel
+//! * [`traffic`] byte-exact streams through real sockets
+//! * [`wait`] waiting for a condition with a deadline
+
+pub mod bench;
+pub mod bpf;
+pub mod cgroup;
+pub mod connections;
+pub mod daemon;
+pub mod demo;
+pub mod interrupt;
+pub mod load;
+pub mod manifest;
+pub mod mesh;
+pub mod netns;
+pub mod report;
+pub mod stage;
+pub mod traffic;
+pub mod wait;

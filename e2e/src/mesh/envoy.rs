@@ -1,0 +1,75 @@
+//! The sidecar: a real Envoy in each pod, configured like Istio's: every connection of the application is intercepted,
+//! goes to the address that it was meant for, and travels under mutual TLS to the other pod's sidecar.
+//!
+//! What is HTTP is told by port, not by sniffing: a server that speaks first would wait for bytes that never come.
+
+mod config;
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::certificates::Certificates;
+use super::interception::Provider;
+use super::parts;
+use super::pod::Pod;
+use super::process::Process;
+use crate::interrupt;
+
+/// Envoy's administration port, on the pod's loopback.
+const ADMIN_PORT: u16 = 15000;
+/// Envoy needs about a second; the rest is for a machine that is busy building.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running Envoy.
+#[derive(Debug)]
+pub struct Sidecar {
+    process: Process,
+}
+
+impl Sidecar {
+    /// Starts Envoy in `pod`; it is not ready yet, so that two can start at once.
+    pub(super) fn start(pod: &Pod, peer: &str, provider: Provider, tls: &Certificates, workers: u8) -> Result<Self> {
+        let directory = pod.directory_for("envoy", provider.proxy_user())?;
+        let path = directory.join("envoy.json").to_string_lossy().into_owned();
+        std::fs::write(&path, format!("{:#}", config::bootstrap(pod.name(), peer, provider, tls)))?;
+        let program = parts::cached("envoy/envoy")?;
+        let workers = workers.to_string();
+        let arguments = ["-c", &path, "--concurrency", &workers, "--disable-hot-restart", "--log-level", "warning"];
+        let process = pod.start(provider.proxy_user(), "envoy", &program, &arguments)?;
+        Ok(Self { process })
+    }
+
+    /// Waits until Envoy says it is live.
+    pub(super) fn wait_ready(&mut self, pod: &Pod) -> Result<()> {
+        interrupt::until("Envoy is ready", READY_LIMIT, || {
+            self.process.check_running()?;
+            Ok(admin(pod, "/ready").ok().filter(|answer| answer.contains("LIVE")))
+        })?;
+        Ok(())
+    }
+
+    /// Fails, with the end of Envoy's log, when it has died.
+    pub fn check_running(&mut self) -> Result<()> {
+        self.process.check_running()
+    }
+}
+
+/// One GET of Envoy's administration interface, from inside the pod.
+pub fn admin(pod: &Pod, path: &str) -> Result<String> {
+    let mut stream = pod.connect(IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// One of Envoy's counters, e.g. `listener.inbound.ssl.handshake`.
+pub fn counter(pod: &Pod, name: &str) -> Result<u64> {
+    let answer = admin(pod, &format!("/stats?filter=^{name}$"))?;
+    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.with_context(|| format!("Envoy has no counter {name}"))?.trim().parse().context("not a number")
+}

@@ -1,0 +1,215 @@
+//! Sockets of every family and the options that tests turn. Streams are std's; what std cannot ask is asked here.
+
+use std::io;
+use std::mem::size_of_val;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
+
+use super::PATIENCE;
+
+/// Which kind of socket, and which kind of address inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+    /// An IPv6 socket that carries IPv4: what Go, Java and Envoy with `::` listeners use.
+    Mapped,
+}
+
+impl Family {
+    pub const ALL: [Self; 3] = [Self::V4, Self::V6, Self::Mapped];
+
+    /// This machine's loopback address in this family.
+    pub fn loopback(self, port: u16) -> SocketAddr {
+        match self {
+            Self::V4 => (Ipv4Addr::LOCALHOST, port).into(),
+            Self::V6 => (Ipv6Addr::LOCALHOST, port).into(),
+            Self::Mapped => (Ipv4Addr::LOCALHOST.to_ipv6_mapped(), port).into(),
+        }
+    }
+}
+
+/// What a socket is told before it listens or connects.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// SO_RCVBUF as given to the kernel (which doubles it); accepted sockets inherit it.
+    pub receive_buffer: Option<usize>,
+    /// SO_SNDBUF likewise.
+    pub send_buffer: Option<usize>,
+    /// TCP_DEFER_ACCEPT: accept only what has sent something.
+    pub defer_accept: bool,
+}
+
+/// A socket that listens on `address` (port 0: any).
+pub fn listen(address: SocketAddr, options: Options) -> io::Result<TcpListener> {
+    let socket = create(address, options)?;
+    set(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, &1i32)?;
+    if options.defer_accept {
+        set(&socket, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &30i32)?;
+    }
+    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    socket::listen(&socket, socket::Backlog::MAXCONN)?;
+    Ok(socket.into())
+}
+
+/// A connection from `local` (or from anywhere) to `remote`.
+pub fn connect(local: Option<SocketAddr>, remote: SocketAddr, options: Options) -> io::Result<TcpStream> {
+    let socket = create(remote, options)?;
+    if let Some(local) = local {
+        set(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, &1i32)?;
+        socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(local))?;
+    }
+    socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(remote))?;
+    Ok(socket.into())
+}
+
+/// A blocking socket on its way to `remote`: the handshake has begun and is not waited for.
+pub fn begin_connect(remote: SocketAddr) -> io::Result<TcpStream> {
+    let stream: TcpStream = create(remote, Options::default())?.into();
+    stream.set_nonblocking(true)?;
+    match socket::connect(stream.as_raw_fd(), &SockaddrStorage::from(remote)) {
+        Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => stream.set_nonblocking(false)?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(stream)
+}
+
+/// A socket that is told to connect and not waited for: `body` gets it before it is told.
+pub fn connect_in_the_background(remote: SocketAddr, body: impl FnOnce(&TcpStream) + Send) -> io::Result<TcpStream> {
+    let stream: TcpStream = create(remote, Options::default())?.into();
+    stream.set_nonblocking(true)?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| body(&stream));
+        match socket::connect(stream.as_raw_fd(), &SockaddrStorage::from(remote)) {
+            Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .and_then(|()| stream.set_nonblocking(false))?;
+    Ok(stream)
+}
+
+/// Accepts one connection; gives up after the engine's patience.
+pub fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (stream, _) = listener.accept()?;
+    be_patient(&stream)?;
+    Ok(stream)
+}
+
+fn create(address: SocketAddr, options: Options) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let socket = socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    if let Some(bytes) = options.receive_buffer {
+        set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &(bytes as i32))?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, &(bytes as i32))?;
+    }
+    be_patient(&socket)?;
+    Ok(socket)
+}
+
+/// Bounds every blocking call: a lost wake-up must end as a fault, not as a hung test.
+fn be_patient(socket: &impl AsFd) -> io::Result<()> {
+    let patience = libc::timeval { tv_sec: PATIENCE.as_secs() as libc::time_t, tv_usec: 0 };
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
+    set(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &patience)
+}
+
+/// setsockopt(2) of a plain C value.
+pub fn set<T: Copy>(socket: &impl AsFd, level: i32, option: i32, value: &T) -> io::Result<()> {
+    let size = size_of_val(value) as libc::socklen_t;
+    // SAFETY: `value` is readable for `size` bytes and the kernel only copies from it.
+    let result =
+        unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, std::ptr::from_ref(value).cast(), size) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Closes with an RST: unread and unsent data is thrown away, as by a crashing process with SO_LINGER 0.
+pub fn reset(stream: TcpStream) -> io::Result<()> {
+    set(&stream, libc::SOL_SOCKET, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
+/// Takes the socket away without a word to the other end (TCP_REPAIR): what a lost node or a dropped FIN leaves.
+pub fn vanish(stream: TcpStream) -> io::Result<()> {
+    set(&stream, libc::IPPROTO_TCP, libc::TCP_REPAIR, &1i32)
+}
+
+/// An address as both families show it: ::ffff:127.0.0.1 and 127.0.0.1 are one place.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    (
+        match address.ip() {
+            IpAddr::V6(ip) => ip.to_canonical(),
+            ip => ip,
+        },
+        address.port(),
+    )
+        .into()
+}
+
+/// recv(2) with flags.
+pub fn receive(stream: &TcpStream, buffer: &mut [u8], flags: i32) -> io::Result<usize> {
+    // SAFETY: `buffer` is writable for its length.
+    let n = unsafe { libc::recv(stream.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// send(2) with flags; never raises SIGPIPE.
+pub fn send(stream: &TcpStream, bytes: &[u8], flags: i32) -> io::Result<usize> {
+    // SAFETY: `bytes` is readable for its length.
+    let n = unsafe { libc::send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// An epoll set. `key` of [`Epoll::add`] comes back with each event.
+pub struct Epoll(OwnedFd);
+
+impl Epoll {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no pointer is passed.
+        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor was just made and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    pub fn add(&self, fd: BorrowedFd, events: i32, key: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, events, key)
+    }
+
+    pub fn change(&self, fd: BorrowedFd, events: i32, key: usize) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, events, key)
+    }
+
+    pub fn remove(&self, fd: BorrowedFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
+    }
+
+    fn control(&self, operation: i32, fd: BorrowedFd, events: i32, key: usize) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: key as u64 };
+        // SAFETY: `event` lives through the call.
+        let result = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd.as_raw_fd(), &mut event) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Waits up to `milliseconds` (-1: for ever); the events as (key, flags), none when time ran out.
+    pub fn wait(&self, milliseconds: i32) -> io::Result<Vec<(usize, i32)>> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 256];
+        // SAFETY: `events` has room for the 256 entries that are asked for.
+        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), 256, milliseconds) };
+        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        Ok(events[..n].iter().map(|event| (event.u64 as usize, event.events as i32)).collect())
+    }
+}
+
+/// poll(2) on one socket; the events that came, 0 when time ran out.
+pub fn poll(stream: &TcpStream, events: i16, milliseconds: i32) -> io::Result<i16> {
+    let mut entry = libc::pollfd { fd: stream.as_raw_fd(), events, revents: 0 };
+    // SAFETY: one entry is passed and one exists.
+    let n = unsafe { libc::poll(&mut entry, 1, milliseconds) };
+    if n < 0 { Err(io::Error::last_os_error()) } else { Ok(entry.revents) }
+}

@@ -1,0 +1,106 @@
+//! Invariant 8: the daemon is killed, stopped, and started again; connections and their acceleration go on.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::Promotion;
+use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::traffic::{Family, Load, request};
+use meshaccel_e2e::wait::{wait_for, wait_until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+both_promotions!(
+    killed_at_random_under_load_it_loses_nothing,
+    stopped_it_leaves_acceleration_running,
+    a_connection_that_opens_while_it_is_dead_is_accelerated_later,
+);
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn killed_at_random_under_load_it_loses_nothing(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    let mut pairs = pods.pairs(0, Family::V4, 12)?;
+    daemon.warm_all(&mut pairs)?;
+    let known = listed(&daemon)?;
+    let load = Load::start(pairs, 41);
+    let mut dice = StdRng::seed_from_u64(41);
+    for _ in 0..8 {
+        // Anywhere in the life of the process: while it starts, while it promotes, while it is idle.
+        let bouts = load.bouts() + dice.random_range(0..40);
+        wait_until(LIMIT, "the load to go on", || (load.bouts() >= bouts || load.has_failed()).then_some(()))?;
+        daemon.kill9()?;
+        still_redirecting(&daemon)?;
+        ensure!(listed(&daemon)? == known, "the list of connections changed when the daemon died");
+        if dice.random_bool(0.5) {
+            daemon.spawn()?;
+        } else {
+            daemon.restart()?;
+        }
+    }
+    daemon.kill9()?;
+    daemon.restart()?;
+    ensure!(listed(&daemon)? == known, "the list of connections changed when the daemon came back");
+    still_redirecting(&daemon)?;
+    for mut pair in load.finish()? {
+        request::by_hand(&mut pair, 5, 64)?;
+        pair.close()?;
+    }
+    Ok(())
+}
+
+/// Both addresses of every recorded socket, sorted.
+fn listed(daemon: &Daemon) -> Result<Vec<(String, String)>> {
+    let mut rows: Vec<_> = daemon.connections()?.0.into_iter().map(|row| (row.local, row.remote)).collect();
+    rows.sort();
+    Ok(rows)
+}
+
+/// Each recorded socket sends further messages past the stack.
+fn still_redirecting(daemon: &Daemon) -> Result<()> {
+    let before = daemon.connections()?;
+    wait_for(LIMIT, "every connection to go on being redirected", || {
+        for (old, new) in before.0.iter().zip(daemon.connections()?.0.iter()) {
+            ensure!(old.local == new.local && old.remote == new.remote, "the list changed");
+            ensure!(new.redirected.messages > old.redirected.messages, "nothing more is redirected: {new:?}");
+        }
+        Ok(())
+    })
+}
+
+fn stopped_it_leaves_acceleration_running(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    daemon.stop()?;
+    let before = daemon.redirected(&pair)?;
+    request::by_hand(&mut pair, 50, 64)?;
+    ensure!(daemon.redirected(&pair)? >= before + 90, "acceleration stopped with the daemon");
+    daemon.restart()?;
+    let before = daemon.redirected(&pair)?;
+    ensure!(before > 0, "the counters of the connection were lost");
+    request::by_hand(&mut pair, 50, 64)?;
+    ensure!(daemon.redirected(&pair)? >= before + 90, "acceleration stopped when the daemon came back");
+    pair.close()?;
+    Ok(())
+}
+
+fn a_connection_that_opens_while_it_is_dead_is_accelerated_later(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    daemon.kill9()?;
+    let mut pairs = pods.pairs(0, Family::V4, 8)?;
+    for pair in &mut pairs {
+        request::by_hand(pair, 20, 64)?;
+    }
+    daemon.restart()?;
+    daemon.warm_all(&mut pairs)?;
+    for mut pair in pairs {
+        pair.close()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Every family of socket, with every kind of reader and writer: exact, and redirected.
+
+use anyhow::{Result, ensure};
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::manifest::Promotion;
+use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::traffic::{Family, Pace, Reader, Shape, Writer, request, threads};
+
+both_promotions!(
+    every_family_is_redirected_and_exact,
+    requests_of_every_reader_are_redirected_and_exact,
+    one_way_streams_are_exact,
+);
+
+fn every_family_is_redirected_and_exact(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    for family in Family::ALL {
+        let mut pairs = pods.pairs(0, family, 16)?;
+        daemon.warm_all(&mut pairs)?;
+        let before: u64 = daemon.connections()?.redirected_messages();
+        threads::exchange(&mut pairs, |index| {
+            let writer = if index < 8 { Writer::Blocking } else { Writer::Polling };
+            let pace = if index % 8 < 4 { Pace::Fast } else { Pace::Slow };
+            let shape = Shape::duplex(1 << 20, 1..=1 << 20).reader(Reader::ALL[index % 4]);
+            shape.writer(writer).pace(pace).seed(index as u64)
+        })?;
+        let after = daemon.connections()?.redirected_messages();
+        ensure!(after > before, "{family:?}: nothing was redirected during the exchange");
+        // Still in order and still usable, then a proper end.
+        for pair in &mut pairs {
+            request::by_hand(pair, 2, 333)?;
+            pair.close()?;
+        }
+    }
+    Ok(())
+}
+
+fn requests_of_every_reader_are_redirected_and_exact(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    for family in Family::ALL {
+        for reader in Reader::ALL {
+            let mut pair = pods.service(0, family)?.pair(Some(pods.netns(0)))?;
+            daemon.warm(&mut pair)?;
+            let before = daemon.redirected(&pair)?;
+            request::rounds(&mut pair, 1000, 1..=64 << 10, reader, 11)?;
+            let redirected = daemon.redirected(&pair)? - before;
+            ensure!(redirected > 1000, "{family:?} {reader:?}: only {redirected} of 2000 messages were redirected");
+        }
+    }
+    Ok(())
+}
+
+fn one_way_streams_are_exact(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    for messages in [1..=1, 1..=1000, 65_536..=65_536, 1 << 20..=1 << 20] {
+        let mut pairs = pods.pairs(0, Family::V4, 4)?;
+        daemon.warm_all(&mut pairs)?;
+        let bytes = (*messages.end() as u64 * 50_000).min(16 << 20);
+        threads::exchange(&mut pairs, |index| {
+            let shape = Shape::one_way(bytes, messages.clone()).reader(Reader::ALL[index]).closing();
+            if index == 3 { shape.pace(Pace::Slow) } else { shape }
+        })?;
+    }
+    Ok(())
+}

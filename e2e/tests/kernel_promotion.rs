@@ -1,0 +1,191 @@
+//! Promotion in mid-stream: connections that are in use, or older than the daemon, or have a reader waiting, when they
+//! enter the SOCKHASH. A wake-up that goes to the wrong queue shows here as a hang.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::stage::{NAMESPACE, Pods, run_in};
+use meshaccel_e2e::traffic::threads::Readable;
+use meshaccel_e2e::traffic::{End, Family, Fault, Load, Pair, Reader, request};
+use meshaccel_e2e::wait::{wait_for, wait_until};
+
+both_promotions!(
+    busy_connections_are_promoted_without_a_hiccup,
+    connections_older_than_the_daemon_are_accelerated,
+    a_reader_that_waits_since_before_promotion_is_woken,
+    a_client_that_waits_since_before_the_daemon_is_woken,
+    a_client_that_waits_since_before_the_handshake_is_woken,
+    a_policy_that_comes_later_takes_the_open_connections,
+);
+
+const LIMIT: Duration = Duration::from_secs(20);
+const PAIRS: usize = 12;
+
+/// Lets the load run until every one of its sockets has sent redirected messages, and then as long again.
+fn run_until_redirected(daemon: &Daemon, load: Load) -> Result<Vec<Pair>> {
+    let redirected = wait_for(LIMIT, "every busy connection to be redirected", || {
+        ensure!(!load.has_failed(), "the load met a fault");
+        let connections = daemon.connections()?;
+        let redirected = connections.0.iter().filter(|row| row.redirected.messages > 10).count();
+        ensure!(redirected >= PAIRS * 2, "{redirected} of {} sockets are redirected", PAIRS * 2);
+        Ok(())
+    });
+    if let Err(error) = redirected {
+        // What the load met says more than that it did not go on.
+        load.finish()?;
+        return Err(error);
+    }
+    let enough = load.bouts() * 2 + 50;
+    wait_until(LIMIT, "the load to go on", || (load.bouts() >= enough || load.has_failed()).then_some(()))?;
+    Ok(load.finish()?)
+}
+
+fn busy_connections_are_promoted_without_a_hiccup(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut pairs = pods.pairs(0, Family::V4, PAIRS / 2)?;
+    pairs.extend(pods.pairs(0, Family::Mapped, PAIRS / 2)?);
+    let pairs = run_until_redirected(&daemon, Load::start(pairs, 21))?;
+    close_all(pairs)
+}
+
+fn connections_older_than_the_daemon_are_accelerated(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut pairs = pods.pairs(0, Family::V4, PAIRS / 2)?;
+    pairs.extend(pods.pairs(0, Family::V6, PAIRS / 2)?);
+    let load = Load::start(pairs, 22);
+    wait_until(LIMIT, "traffic before the daemon", || (load.bouts() > 30).then_some(()))?;
+    let daemon = pods.accelerate(promotion)?;
+    let pairs = run_until_redirected(&daemon, load)?;
+    ensure!(daemon.events("adopted")? >= PAIRS as u64 * 2, "{} sockets adopted", daemon.events("adopted")?);
+    close_all(pairs)
+}
+
+fn close_all(pairs: Vec<Pair>) -> Result<()> {
+    for mut pair in pairs {
+        request::by_hand(&mut pair, 3, 1000)?;
+        pair.close()?;
+    }
+    Ok(())
+}
+
+/// Receives `size` bytes in a reader's manner.
+fn receive(end: &mut End, reader: Reader, size: u64) -> Result<(), Fault> {
+    let End { stream, incoming, .. } = end;
+    let mut readable = Readable::new(stream, reader).map_err(|error| incoming.failed("epoll", error))?;
+    let until = incoming.offset + size;
+    while incoming.offset < until {
+        match readable.receive(incoming, (until - incoming.offset) as usize)? {
+            Ok(0) => return Err(incoming.ended()),
+            Ok(_) => {}
+            Err(error) => return Err(incoming.failed("recv", error)),
+        }
+    }
+    Ok(())
+}
+
+/// While `waiting` waits for a message in each reader's manner, `meanwhile` happens; then the message must wake it.
+fn wakes(pairs: &mut [Pair], meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+    std::thread::scope(|scope| {
+        let mut readers = Vec::new();
+        let mut senders = Vec::new();
+        for (index, Pair { client, server }) in pairs.iter_mut().enumerate() {
+            let reader = Reader::ALL[index % 4];
+            let (waiting, sending) = if index < 4 { (server, client) } else { (client, server) };
+            readers.push(scope.spawn(move || receive(waiting, reader, 164)));
+            senders.push(sending);
+        }
+        meanwhile()?;
+        for sender in senders {
+            sender.send(64)?;
+            sender.send(100)?;
+        }
+        for reader in readers {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        Ok(())
+    })
+}
+
+fn a_reader_that_waits_since_before_promotion_is_woken(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    for _ in 0..5 {
+        let mut pairs = pods.pairs(0, Family::V4, 8)?;
+        for pair in &mut pairs {
+            request::by_hand(pair, 20, 64)?;
+        }
+        wakes(&mut pairs, || wait_promoted(&daemon, 16))?;
+        daemon.warm_all(&mut pairs)?;
+        close_all(pairs)?;
+        wait_for(LIMIT, "the closed connections to go from the list", || {
+            let rows = daemon.connections()?.0;
+            ensure!(rows.is_empty(), "{} rows: {rows:?}", rows.len());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn wait_promoted(daemon: &Daemon, sockets: usize) -> Result<()> {
+    wait_for(LIMIT, "the waiting connections to be promoted", || {
+        let promoted = daemon.connections()?.promoted();
+        ensure!(promoted >= sockets, "{promoted} of {sockets} sockets are promoted");
+        Ok(())
+    })
+}
+
+fn a_client_that_waits_since_before_the_daemon_is_woken(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut pairs = pods.pairs(0, Family::V4, 8)?;
+    for pair in &mut pairs {
+        request::by_hand(pair, 20, 64)?;
+    }
+    let mut daemon =
+        Daemon::unstarted("node", pods.manifests(&accelerate_everything(NAMESPACE).promotion(promotion))?, &[])?;
+    wakes(&mut pairs, || {
+        daemon.restart()?;
+        wait_promoted(&daemon, 16)
+    })?;
+    daemon.warm_all(&mut pairs)?;
+    close_all(pairs)
+}
+
+fn a_policy_that_comes_later_takes_the_open_connections(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion);
+    let daemon = pods.accelerate_with(&policy.clone().disabled(), &[])?;
+    let pairs = pods.pairs(0, Family::V4, PAIRS)?;
+    let load = Load::start(pairs, 23);
+    wait_until(LIMIT, "traffic before the policy", || (load.bouts() > 30).then_some(()))?;
+    ensure!(daemon.messages("redirected")? == 0, "redirected although redirect.enabled is false");
+    daemon.manifests.write("acceleration.yaml", &policy.yaml())?;
+    close_all(run_until_redirected(&daemon, load)?)
+}
+
+/// recv may be called while the handshake is still under way, and then waits on the TCP queue. "At ESTABLISHED nobody
+/// can be blocked yet" is therefore not true of the active end.
+fn a_client_that_waits_since_before_the_handshake_is_woken(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let netns = pods.netns(0);
+    let daemon = pods.accelerate(promotion)?;
+    let service = pods.service(0, Family::V4)?;
+    run_in(netns, "iptables", &["-w", "-A", "INPUT", "-p", "tcp", "--syn", "-j", "DROP"])?;
+    let client = service.unfinished_client(Some(netns))?;
+    let mut reader = End::client(client.stream.try_clone()?, client.connection());
+    let reading = std::thread::spawn(move || receive(&mut reader, Reader::Blocking, 164));
+    // The handshake goes on with the next SYN, a second later: by then the reader waits.
+    run_in(netns, "iptables", &["-w", "-F", "INPUT"])?;
+    let mut pair = service.accept(vec![client])?.pop().context("one connection was asked for")?;
+    for size in [64, 100] {
+        pair.server.send(size)?;
+    }
+    reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    pair.client.incoming.offset = 164;
+    daemon.warm(&mut pair)?;
+    pair.close()?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Uninstall: under traffic, twice, by the daemon's own end; nothing wrong on any stream and nothing left in the kernel.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::bpf::{Object, Objects};
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::stage::{NAMESPACE, Pods};
+use meshaccel_e2e::traffic::{Family, Load, request};
+use meshaccel_e2e::wait::{wait_for, wait_until};
+
+both_promotions!(
+    uninstall_under_load_loses_nothing_and_leaves_nothing,
+    the_daemon_uninstalls_at_its_end_when_asked,
+    uninstall_may_be_repeated_and_installed_again,
+);
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// None of these exists any more, and no pin.
+fn nothing_left(daemon: &Daemon, objects: &Objects) -> Result<()> {
+    ensure!(objects.len() > 10, "an installation of only {} kernel objects was seen", objects.len());
+    ensure!(
+        objects
+            .iter()
+            .all(|object| object.name.starts_with("ma_") || object.name.is_empty() || object.name.starts_with('.')),
+        "{objects:?}"
+    );
+    ensure!(!daemon.bpffs().exists(), "{} is still there", daemon.bpffs().display());
+    wait_for(LIMIT, "programs, maps and links to be freed", || {
+        let left: Vec<&Object> = objects.iter().filter(|object| object.still_exists().unwrap_or(true)).collect();
+        ensure!(left.is_empty(), "left: {left:?}");
+        Ok(())
+    })
+}
+
+fn uninstall_under_load_loses_nothing_and_leaves_nothing(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    let mut pairs = pods.pairs(0, Family::V4, 12)?;
+    daemon.warm_all(&mut pairs)?;
+    let mut load = Load::start(pairs, 51);
+    // First with the daemon stopped, as the documentation says; then after a crash.
+    for crash in [false, true] {
+        let objects = daemon.objects()?;
+        if crash {
+            daemon.kill9()?;
+        } else {
+            daemon.stop()?;
+        }
+        let said = daemon.run_ok(&["uninstall"])?;
+        ensure!(!said.trim().is_empty(), "uninstall does not say what it removed");
+        nothing_left(&daemon, &objects)?;
+        go_on(&load)?;
+        let mut pairs = load.finish()?;
+        daemon.restart()?;
+        daemon.warm_all(&mut pairs)?;
+        load = Load::start(pairs, 52);
+        go_on(&load)?;
+    }
+    for mut pair in load.finish()? {
+        pair.close()?;
+    }
+    Ok(())
+}
+
+fn go_on(load: &Load) -> Result<()> {
+    let more = load.bouts() + 40;
+    wait_until(LIMIT, "the load to go on", || (load.bouts() >= more || load.has_failed()).then_some(()))
+}
+
+fn the_daemon_uninstalls_at_its_end_when_asked(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion);
+    let mut daemon = pods.accelerate_with(&policy, &["--uninstall-on-exit"])?;
+    let mut pairs = pods.pairs(0, Family::V6, 8)?;
+    daemon.warm_all(&mut pairs)?;
+    let load = Load::start(pairs, 53);
+    let objects = daemon.objects()?;
+    daemon.stop()?;
+    nothing_left(&daemon, &objects)?;
+    go_on(&load)?;
+    for mut pair in load.finish()? {
+        request::by_hand(&mut pair, 3, 64)?;
+        pair.close()?;
+    }
+    Ok(())
+}
+
+fn uninstall_may_be_repeated_and_installed_again(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    for _ in 0..3 {
+        let mut pair = pods.pair(0)?;
+        daemon.warm(&mut pair)?;
+        // Unread in both directions, on both paths, while everything goes away.
+        pair.client.send(100)?;
+        pair.server.send(200)?;
+        let objects = daemon.objects()?;
+        daemon.kill9()?;
+        daemon.run_ok(&["off"])?;
+        pair.client.send(300)?;
+        pair.server.send(400)?;
+        // Redirected bytes that nobody reads: it waits for them, or says that they remain, but never loses them.
+        let first = daemon.run(&["uninstall", "--timeout", "1s"])?;
+        pair.server.receive(400)?;
+        pair.client.receive(600)?;
+        ensure!(first.code == Some(0) || first.code == Some(1) && first.stderr.starts_with("error: "), "{first:?}");
+        for _ in 0..2 {
+            daemon.run_ok(&["uninstall"])?;
+        }
+        nothing_left(&daemon, &objects)?;
+        request::by_hand(&mut pair, 5, 64)?;
+        pair.close()?;
+        daemon.restart()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! The command line: these comments are its reference.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::kernel::pins;
+
+/// Accelerates TCP between applications and their sidecars on this node.
+///
+/// Bytes that an application and the sidecar proxy of its pod exchange skip the TCP/IP stack. Everything else, and
+/// whatever goes wrong, takes the ordinary path.
+#[derive(Debug, Parser)]
+#[command(name = "meshaccel-node", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run on a single machine, with objects from a folder instead of a cluster.
+    ///
+    /// The folder holds MeshAcceleration, Namespace and Pod objects as YAML. Files that appear, change or go take effect
+    /// at once. A Pod says where it lives on this machine by the annotation meshaccel.dev/netns or meshaccel.dev/cgroup.
+    /// Ending the daemon (SIGTERM) leaves acceleration running from what is pinned; `uninstall` removes it.
+    Standalone(Standalone),
+    /// Find out what this kernel can do, by doing it in a network namespace of its own.
+    Probe {
+        #[command(flatten)]
+        pins: PinsArgs,
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// List every recorded connection, the path it takes, and why it is not redirected where it is not.
+    Connections {
+        #[command(flatten)]
+        pins: PinsArgs,
+        /// How to print them.
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+        /// Print again every two seconds until interrupted.
+        #[arg(short, long)]
+        watch: bool,
+    },
+    /// Switch acceleration off: from the next message on, all bytes take the ordinary path (and tcpdump sees them).
+    Off {
+        #[command(flatten)]
+        switch: SwitchArgs,
+        /// Come back by itself after this time, e.g. 30s, 10m, 1h; also when no daemon runs.
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+        duration: Option<std::time::Duration>,
+    },
+    /// Switch acceleration on again.
+    On {
+        #[command(flatten)]
+        switch: SwitchArgs,
+    },
+    /// Remove every program, link, map and pin of meshaccel. Safe under traffic: connections go on over TCP.
+    Uninstall {
+        #[command(flatten)]
+        pins: PinsArgs,
+        /// How long to wait for readers to take what is queued for them, e.g. 10s.
+        #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+        timeout: std::time::Duration,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Standalone {
+    /// Folder with the objects.
+    #[arg(long, value_name = "DIR", env = "MESHACCEL_MANIFESTS")]
+    pub manifests: PathBuf,
+    #[command(flatten)]
+    pub pins: PinsArgs,
+    /// Address of /livez, /readyz, /metrics, /connections and /status.
+    #[arg(long, value_name = "ADDRESS", env = "MESHACCEL_ADMIN_ADDRESS", default_value = "127.0.0.1:15077")]
+    pub admin_address: SocketAddr,
+    /// Connections that can be accelerated at once; more of them run on plain TCP. Fixed when the maps are created.
+    #[arg(long, value_name = "NUMBER", env = "MESHACCEL_MAX_CONNECTIONS", default_value_t = 65_536,
+          value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub max_connections: u32,
+    /// Remove everything when the daemon ends, instead of leaving acceleration running.
+    #[arg(long, env = "MESHACCEL_UNINSTALL_ON_EXIT")]
+    pub uninstall_on_exit: bool,
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct PinsArgs {
+    /// Folder of the pins, on a BPF file system. Installations with different folders do not touch each other.
+    #[arg(long, value_name = "DIR", env = "MESHACCEL_BPFFS", default_value = pins::DEFAULT)]
+    pub bpffs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct SwitchArgs {
+    #[command(flatten)]
+    pub pins: PinsArgs,
+    /// Only this pod.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub pod: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TelemetryArgs {
+    /// What to log: error, warn, info, debug, trace, or a filter such as meshaccel_node=debug.
+    #[arg(long, value_name = "FILTER", env = "MESHACCEL_LOG", default_value = "info")]
+    pub log: String,
+    /// Form of the log lines on standard error.
+    #[arg(long, value_enum, env = "MESHACCEL_LOG_FORMAT", default_value_t = LogFormat::Plain)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Plain,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A table for people.
+    Table,
+    /// The table with every column.
+    Wide,
+    /// JSON for programs.
+    Json,
+}
+
+/// A duration as people write it: 90s, 10m, 1h30m.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let hint = "expected a duration such as 30s, 10m or 1h";
+    let span: jiff::SignedDuration = text.parse().map_err(|_| hint.to_owned())?;
+    std::time::Duration::try_from(span).map_err(|_| hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_what_people_write() {
+        assert_eq!(duration("10m"), Ok(std::time::Duration::from_secs(600)));
+        assert_eq!(duration("1h30m"), Ok(std::time::Duration::from_secs(5400)));
+        for bad in ["", "ten", "-5s", "5"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

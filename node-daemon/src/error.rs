@@ -1,0 +1,78 @@
+//! What ends a command.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::kernel::btf::BtfError;
+use crate::kernel::load::LoadError;
+use crate::kernel::maps::MapsError;
+use crate::kernel::passes::PassError;
+use crate::kernel::pins::PinsError;
+
+/// What ends a command. Each says what failed, on what, and where it can, what to do.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(transparent)]
+    Pins(#[from] PinsError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    #[error("must run as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")]
+    NotRoot,
+    #[error("no cgroup v2 hierarchy is mounted at /sys/fs/cgroup or /sys/fs/cgroup/unified: mount one with `mount -t cgroup2 none /sys/fs/cgroup/unified`")]
+    NoCgroup2,
+    #[error("cannot read the folder of manifests")]
+    Manifests(#[source] crate::source::Error),
+    #[error("cannot listen on --admin-address {address}")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("meshaccel is not installed on this node: nothing is pinned at {path}")]
+    NotInstalled { path: PathBuf },
+    #[error("no pod {pod} is selected on this node; selected are: {selected}")]
+    NoPod { pod: String, selected: String },
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    #[error("the kernel's clock cannot be read")]
+    Clock(#[source] io::Error),
+    #[error("the self-test of this kernel could not run: {what}")]
+    Probe {
+        what: &'static str,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An error with all its causes on one line.
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Libraries often repeat their cause in their own words; say it once. The verifier's log comes last and is
+            // long: its first line says enough here.
+            let line = text.lines().next().unwrap_or_default();
+            if !said.contains(line) {
+                write!(f, ": {line}")?;
+            }
+            said = text;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! Everything that touches the kernel's side of meshaccel.
+//!
+//! * [`btf`], [`offsets`] where this kernel keeps its fields
+//! * [`pins`] the folder in bpffs: what is pinned where, and its layout version
+//! * [`load`] loads the object, attaches it, pins it; takes over what an earlier daemon left
+//! * [`maps`] typed access to the pinned maps
+//! * [`passes`] runs the iterators
+
+pub mod btf;
+pub mod load;
+pub mod maps;
+pub mod offsets;
+pub mod passes;
+pub mod pins;

@@ -1,0 +1,201 @@
+//! Loads the object, attaches it and pins it, so that all goes on when this process ends; takes over what an earlier
+//! daemon left. Running it twice is the same as running it once.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use aya::programs::{Iter, Program, ProgramError, ProgramFd, SkMsg, SockOps};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
+use meshaccel_abi::{Offsets, names};
+use meshaccel_object::OBJECT;
+use thiserror::Error;
+
+use super::passes::Pass;
+use super::pins::Layout;
+use crate::sys::bpf;
+
+/// What can go wrong. Each names the program or map, and carries the kernel's errno.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("cannot create the maps")]
+    Object(#[source] Box<EbpfError>),
+    #[error("the object has no {0}")]
+    Missing(&'static str),
+    #[error("cannot read the kernel's type information")]
+    Btf(#[source] aya::BtfError),
+    #[error("the kernel refused the program {program}")]
+    Program {
+        program: &'static str,
+        #[source]
+        source: Box<ProgramError>,
+    },
+    #[error("cannot open the cgroup {path}")]
+    Cgroup {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot attach the program {program}")]
+    Attach {
+        program: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot pin {path}")]
+    Pin {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Sizes of the tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Connections that can be accelerated at once: two sockets each.
+    pub connections: u32,
+}
+
+/// What stays in this process after loading.
+pub struct Loaded {
+    /// The adopting iterator: it is opened anew in each network namespace, so it is not pinned.
+    pub adopt: Pass,
+}
+
+/// The object with its programs loaded.
+pub struct Programs {
+    ebpf: Ebpf,
+}
+
+impl Programs {
+    /// Creates the maps (or opens those that are pinned in `layout`) and loads every program.
+    pub fn load(offsets: &Offsets, capacity: Capacity, layout: Option<&Layout>) -> Result<Self, LoadError> {
+        let sockets = capacity.connections.saturating_mul(2).max(2);
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(None)
+            .override_global(names::OFFSETS_GLOBAL, offsets, true)
+            .map_max_entries(names::SOCKETS, sockets)
+            // Twice as many are recorded as can be promoted: those that wait for evidence need a record too.
+            .map_max_entries(names::ENDS, sockets.saturating_mul(2));
+        if let Some(layout) = layout {
+            for name in names::MAPS {
+                loader.map_pin_path(name, layout.path(name));
+            }
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(|source| LoadError::Object(Box::new(source)))?;
+        let btf = Btf::from_sys_fs().map_err(LoadError::Btf)?;
+        for (name, target) in ITERATORS {
+            load_program(&mut ebpf, name, |program: &mut Iter| program.load(target, &btf))?;
+        }
+        load_program(&mut ebpf, names::SKMSG, SkMsg::load)?;
+        load_program(&mut ebpf, names::SOCKOPS, SockOps::load)?;
+        Ok(Self { ebpf })
+    }
+
+    /// Attaches sk_msg to the SOCKHASH.
+    pub fn attach_sk_msg(&self) -> Result<(), LoadError> {
+        let program = self.program(names::SKMSG)?;
+        let map = self.map(names::SOCKETS)?;
+        bpf::attach_sk_msg(program.as_fd(), map)
+            .map_err(|source| LoadError::Attach { program: names::SKMSG, source })
+    }
+
+    /// Attaches sock_ops to a cgroup.
+    pub fn link_sock_ops(&self, cgroup: &Path) -> Result<OwnedFd, LoadError> {
+        let file = File::open(cgroup).map_err(|source| LoadError::Cgroup { path: cgroup.to_owned(), source })?;
+        let program = self.program(names::SOCKOPS)?;
+        bpf::link_sock_ops(program.as_fd(), file.as_fd())
+            .map_err(|source| LoadError::Attach { program: names::SOCKOPS, source })
+    }
+
+    /// Links an iterator.
+    pub fn link_iterator(&self, name: &'static str) -> Result<OwnedFd, LoadError> {
+        let map = match name {
+            names::SWEEP => Some(self.map(names::ENDS)?),
+            names::ADOPT => None,
+            _ => Some(self.map(names::CONNECTIONS)?),
+        };
+        bpf::link_iterator(self.program(name)?.as_fd(), map)
+            .map_err(|source| LoadError::Attach { program: name, source })
+    }
+
+    /// A map by name.
+    pub fn map(&self, name: &'static str) -> Result<BorrowedFd<'_>, LoadError> {
+        use aya::maps::Map;
+        let data = match self.ebpf.map(name).ok_or(LoadError::Missing(name))? {
+            Map::SockHash(data)
+            | Map::SkStorage(data)
+            | Map::HashMap(data)
+            | Map::Array(data)
+            | Map::PerCpuArray(data) => data,
+            _ => return Err(LoadError::Missing(name)),
+        };
+        Ok(data.fd().as_fd())
+    }
+
+    fn program(&self, name: &'static str) -> Result<&ProgramFd, LoadError> {
+        let program = self.ebpf.program(name).ok_or(LoadError::Missing(name))?;
+        program.fd().map_err(|source| LoadError::Program { program: name, source: Box::new(source) })
+    }
+}
+
+/// Iterators and what they iterate over.
+const ITERATORS: [(&str, &str); 5] = [
+    (names::PROMOTE, "bpf_sk_storage_map"),
+    (names::LIST, "bpf_sk_storage_map"),
+    (names::RETIRE, "bpf_sk_storage_map"),
+    (names::SWEEP, "bpf_map_elem"),
+    (names::ADOPT, "tcp"),
+];
+/// Iterators that are pinned.
+const PINNED: [&str; 4] = [names::PROMOTE, names::LIST, names::RETIRE, names::SWEEP];
+
+fn load_program<'a, P>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+    load: impl FnOnce(&mut P) -> Result<(), ProgramError>,
+) -> Result<(), LoadError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+    P: 'a,
+{
+    let refused = |source| LoadError::Program { program: name, source: Box::new(source) };
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?.try_into().map_err(refused)?;
+    load(program).map_err(refused)
+}
+
+/// Loads, attaches and pins everything. What is pinned already is taken over: maps are opened, the sock_ops link gets
+/// the new program, the sk_msg program is replaced for sockets to come (those that are linked keep theirs).
+pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &Path) -> Result<Loaded, LoadError> {
+    let programs = Programs::load(offsets, capacity, Some(layout))?;
+    programs.attach_sk_msg()?;
+    for name in PINNED {
+        let path = layout.path(name);
+        let link = programs.link_iterator(name)?;
+        replace_pin(&link, &path)?;
+    }
+    let path = layout.sock_ops_link();
+    match bpf::open_pin(&path) {
+        Ok(link) => bpf::update_link(link.as_fd(), programs.program(names::SOCKOPS)?.as_fd())
+            .map_err(|source| LoadError::Attach { program: names::SOCKOPS, source })?,
+        Err(_) => {
+            let link = programs.link_sock_ops(cgroup)?;
+            replace_pin(&link, &path)?;
+        }
+    }
+    Ok(Loaded { adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?) })
+}
+
+/// Pins, in place of what is pinned there.
+fn replace_pin(object: &OwnedFd, path: &Path) -> Result<(), LoadError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(LoadError::Pin { path: path.to_owned(), source });
+        }
+        _ => {}
+    }
+    bpf::pin(object.as_fd(), path).map_err(|source| LoadError::Pin { path: path.to_owned(), source })
+}

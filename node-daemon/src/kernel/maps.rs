@@ -1,0 +1,208 @@
+//! Typed access to the pinned maps. Works on pins alone, so that `off`, `on` and `connections` need no daemon.
+
+use std::io;
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use meshaccel_abi::policy::{MAX_PODS, POD_SWITCHES};
+use meshaccel_abi::{Counter, EndId, Event, PodEntry, Policy, Reason, names};
+use thiserror::Error;
+
+use super::pins::Layout;
+use crate::sys::netns::NetnsCookie;
+
+/// What can go wrong with a map.
+#[derive(Debug, Error)]
+pub enum MapsError {
+    #[error("cannot open the map {name}")]
+    Open {
+        name: &'static str,
+        #[source]
+        source: MapError,
+    },
+    #[error("cannot read the map {name}")]
+    Read {
+        name: &'static str,
+        #[source]
+        source: MapError,
+    },
+    #[error("cannot write the map {name}")]
+    Write {
+        name: &'static str,
+        #[source]
+        source: MapError,
+    },
+}
+
+/// Slot of a pod in the policies and switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct Slot(pub u32);
+
+/// A pod as the maps hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedPod {
+    /// Its network namespace.
+    pub cookie: NetnsCookie,
+    /// Its slot.
+    pub slot: Slot,
+    /// Its namespace and name.
+    pub pod: PodName,
+}
+
+/// Namespace and name of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodName {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl std::fmt::Display for PodName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl serde::Serialize for PodName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The maps of one installation.
+pub struct Maps {
+    pods: HashMap<MapData, u64, PodEntry>,
+    policies: Array<MapData, Policy>,
+    switches: Array<MapData, u64>,
+    counters: PerCpuArray<MapData, Counter>,
+    events: PerCpuArray<MapData, u64>,
+    adopted: HashMap<MapData, u64, EndId>,
+}
+
+macro_rules! open {
+    ($layout:expr, $name:expr, $variant:path) => {{
+        let open = |source| MapsError::Open { name: $name, source };
+        let data = MapData::from_pin($layout.path($name)).map_err(open)?;
+        $variant(data).try_into().map_err(open)?
+    }};
+}
+
+impl Maps {
+    /// Opens what is pinned.
+    pub fn open(layout: &Layout) -> Result<Self, MapsError> {
+        Ok(Self {
+            pods: open!(layout, names::PODS, Map::HashMap),
+            policies: open!(layout, names::POLICIES, Map::Array),
+            switches: open!(layout, names::SWITCHES, Map::Array),
+            counters: open!(layout, names::COUNTERS, Map::PerCpuArray),
+            events: open!(layout, names::EVENTS, Map::PerCpuArray),
+            adopted: open!(layout, names::ADOPTED, Map::HashMap),
+        })
+    }
+
+    /// All pods.
+    pub fn pods(&self) -> Result<Vec<MappedPod>, MapsError> {
+        let read = |source| MapsError::Read { name: names::PODS, source };
+        self.pods
+            .iter()
+            .map(|entry| {
+                let (cookie, entry) = entry.map_err(read)?;
+                let pod = PodName { namespace: text(&entry.namespace), name: text(&entry.name) };
+                Ok(MappedPod { cookie: NetnsCookie(cookie), slot: Slot(entry.slot), pod })
+            })
+            .collect()
+    }
+
+    /// Makes the programs know a pod.
+    pub fn add_pod(&mut self, pod: &MappedPod) -> Result<(), MapsError> {
+        let mut entry = PodEntry { slot: pod.slot.0, zero: 0, namespace: [0; 64], name: [0; 256] };
+        fill(&mut entry.namespace, &pod.pod.namespace);
+        fill(&mut entry.name, &pod.pod.name);
+        self.pods
+            .insert(pod.cookie.0, entry, 0)
+            .map_err(|source| MapsError::Write { name: names::PODS, source })
+    }
+
+    /// Makes the programs forget a pod; one that is not there is forgotten already.
+    pub fn remove_pod(&mut self, cookie: NetnsCookie) -> Result<(), MapsError> {
+        match self.pods.remove(&cookie.0) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(MapsError::Write { name: names::PODS, source }),
+        }
+    }
+
+    /// Policies of the slots that are taken.
+    pub fn policies(&self) -> Result<Vec<(Slot, Policy)>, MapsError> {
+        let mut taken = Vec::new();
+        for slot in 0..MAX_PODS {
+            let policy =
+                self.policies.get(&slot, 0).map_err(|source| MapsError::Read { name: names::POLICIES, source })?;
+            if policy.netns_cookie != 0 {
+                taken.push((Slot(slot), policy));
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Writes a slot's policy.
+    pub fn set_policy(&mut self, slot: Slot, policy: Policy) -> Result<(), MapsError> {
+        self.policies.set(slot.0, policy, 0).map_err(|source| MapsError::Write { name: names::POLICIES, source })
+    }
+
+    /// Reads a switch.
+    pub fn switch(&self, index: u32) -> Result<u64, MapsError> {
+        self.switches.get(&index, 0).map_err(|source| MapsError::Read { name: names::SWITCHES, source })
+    }
+
+    /// Writes a switch; in force at the next message.
+    pub fn set_switch(&mut self, index: u32, value: u64) -> Result<(), MapsError> {
+        self.switches.set(index, value, 0).map_err(|source| MapsError::Write { name: names::SWITCHES, source })
+    }
+
+    /// Index of a pod's switch.
+    pub fn pod_switch(slot: Slot) -> u32 {
+        POD_SWITCHES + slot.0
+    }
+
+    /// Messages and bytes by reason, all CPUs added up.
+    pub fn counters(&self) -> Result<Vec<(Reason, Counter)>, MapsError> {
+        let read = |source| MapsError::Read { name: names::COUNTERS, source };
+        let sum = |reason: &Reason| {
+            let values = self.counters.get(&(*reason as u32), 0).map_err(read)?;
+            let total = values.iter().fold(Counter::default(), |total, one| Counter {
+                messages: total.messages + one.messages,
+                bytes: total.bytes + one.bytes,
+            });
+            Ok((*reason, total))
+        };
+        Reason::ALL.iter().map(sum).collect()
+    }
+
+    /// Connections by event, all CPUs added up.
+    pub fn events(&self) -> Result<Vec<(Event, u64)>, MapsError> {
+        let read = |source| MapsError::Read { name: names::EVENTS, source };
+        let sum = |event: &Event| Ok((*event, self.events.get(&(*event as u32), 0).map_err(read)?.iter().sum()));
+        Event::ALL.iter().map(sum).collect()
+    }
+
+    /// Tells the adopting iterator who a socket is.
+    pub fn adopt(&mut self, socket_cookie: u64, id: EndId) -> Result<(), MapsError> {
+        self.adopted
+            .insert(socket_cookie, id, 0)
+            .map_err(|source| MapsError::Write { name: names::ADOPTED, source })
+    }
+
+    /// Forgets it again.
+    pub fn adopted(&mut self, socket_cookie: u64) {
+        let _ = self.adopted.remove(&socket_cookie);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.split(|b| *b == 0).next().unwrap_or_default()).into_owned()
+}
+
+fn fill(target: &mut [u8], text: &str) {
+    for (target, source) in target.iter_mut().zip(text.bytes()) {
+        *target = source;
+    }
+}

@@ -1,0 +1,36 @@
+//! The node daemon: one a node, privileged. It decides nothing about a message (the kernel programs do, by
+//! `meshaccel-decide`); it decides which pods the programs look at, and keeps them running.
+//!
+//! observe -> plan -> apply:
+//! * [`source`] objects from a folder of manifests; [`select`] (pure) which pods, and how
+//! * [`observe`] where those pods live; [`plan`] (pure) what to do; [`apply`] does it; [`adopt`] (pure) pairs old connections
+//! * [`kernel`] programs, maps, pins, iterators; [`sys`] system calls
+//! * [`node`] one round of all that; [`standalone`] the loop around it
+//! * [`probe`] what this kernel can do
+//!
+//! Commands: [`args`], [`connections`], [`switch`], [`uninstall`]. Outside: [`admin`], [`metrics`], [`status`],
+//! [`telemetry`].
+
+pub mod adopt;
+pub mod admin;
+pub mod apply;
+pub mod args;
+pub mod connections;
+pub mod kernel;
+pub mod metrics;
+pub mod node;
+pub mod observe;
+pub mod plan;
+pub mod probe;
+pub mod select;
+pub mod source;
+pub mod standalone;
+pub mod status;
+pub mod switch;
+pub mod sys;
+pub mod telemetry;
+pub mod uninstall;
+
+mod error;
+
+pub use error::{Chain, Error};

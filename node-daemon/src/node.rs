@@ -1,0 +1,246 @@
+//! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and iterators;
+//! knows nothing of where objects come from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use meshaccel_abi::policy::ENFORCE;
+use serde::Serialize;
+
+use crate::apply::{Resident, apply};
+use crate::kernel::load::Loaded;
+use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
+use crate::kernel::passes::{PassError, Passes, SlotTally, Tally};
+use crate::kernel::pins::Layout;
+use crate::observe::{Locator, Residence};
+use crate::plan::{self, Action, Observed, Target};
+use crate::select::{SelectedPod, Selection};
+use crate::source::Problem;
+use crate::sys::netns::NetnsCookie;
+
+/// A pass may take at most this part of a core: 1 in 1000. The pause after a pass is that many times its length, so a
+/// node with many connections is looked at more rarely instead of costing more.
+const SHARE: u32 = 1000;
+/// A new busy connection is promoted within a second, so passes are at most this far apart where they are cheap.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// And however expensive they are, at least this often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What became of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PodStatus {
+    pub pod: PodName,
+    /// Name of the MeshAcceleration.
+    pub acceleration: String,
+    pub state: PodState,
+    /// Why, where there is something to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
+    /// Sockets of the pod as of the last pass.
+    pub sockets: SlotTally,
+}
+
+/// State of a selected or skipped pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PodState {
+    /// Its connections are redirected where that gains.
+    Accelerated,
+    /// Its connections are watched and left on TCP.
+    Observed,
+    /// Selected with `redirect.enabled: false`.
+    Disabled,
+    /// Matched and left alone.
+    Skipped,
+    /// Selected, but it cannot be found on this machine (yet).
+    Unreachable,
+}
+
+impl PodState {
+    /// All states, for metrics.
+    pub const ALL: [Self; 5] =
+        [Self::Accelerated, Self::Observed, Self::Disabled, Self::Skipped, Self::Unreachable];
+
+    /// The label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accelerated => "accelerated",
+            Self::Observed => "observed",
+            Self::Disabled => "disabled",
+            Self::Skipped => "skipped",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// The running installation.
+pub struct Node {
+    maps: Maps,
+    passes: Passes,
+    loaded: Loaded,
+    locator: Locator,
+    /// Since when each slot does not enforce.
+    passing_since: BTreeMap<Slot, Instant>,
+    tally: Tally,
+    /// Targets of the last plan, so that nothing is read or written while nothing changes.
+    planned: Option<Vec<Target>>,
+    /// The last plan waits for a grace period, or something failed.
+    unfinished: bool,
+}
+
+impl Node {
+    /// Opens what `load::install` has pinned.
+    pub fn open(layout: &Layout, loaded: Loaded) -> Result<Self, crate::Error> {
+        Ok(Self {
+            maps: Maps::open(layout)?,
+            passes: Passes::open(layout)?,
+            loaded,
+            locator: Locator::new(),
+            passing_since: BTreeMap::new(),
+            tally: Tally::default(),
+            planned: None,
+            unfinished: false,
+        })
+    }
+
+    /// One pass over the connections. Gives the time until the next.
+    pub fn pass(&mut self) -> Result<Duration, PassError> {
+        self.tally = self.passes.promote()?;
+        Ok((self.tally.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+    }
+
+    /// Removes stale records.
+    pub fn sweep(&self) -> Result<(), PassError> {
+        self.passes.sweep()
+    }
+
+    /// What the last pass counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Makes the maps say what the selection says. Cheap when nothing changed.
+    pub fn reconcile(&mut self, selection: &Selection, now: Instant) -> Result<(Vec<PodStatus>, Vec<Problem>), MapsError> {
+        let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(skipped).collect();
+        let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
+        for pod in &selection.pods {
+            let found = self.locator.locate(&pod.location, now).map_err(|error| error.to_string());
+            let found = found.and_then(|residence| match inhabited.insert(residence.cookie, pod) {
+                Some(first) => {
+                    inhabited.insert(residence.cookie, first);
+                    Err(format!("is the network namespace of {}/{} already", first.namespace, first.name))
+                }
+                None => Ok(residence),
+            });
+            match found {
+                Ok(residence) => {
+                    targets.push(target(pod, &residence));
+                    residences.push(residence);
+                    statuses.push(self.located(pod));
+                }
+                Err(message) => {
+                    statuses.push(status(pod, PodState::Unreachable, Some(message.clone())));
+                    problems.push(pod.problem(message));
+                }
+            }
+        }
+        if self.unfinished || self.planned.as_ref() != Some(&targets) {
+            let mut residents = BTreeMap::new();
+            for (residence, target) in residences.iter().zip(&targets) {
+                let resident = Resident { path: &residence.path, node_local: target.settings.node_local };
+                residents.insert(residence.cookie, resident);
+            }
+            let no_slot = self.carry_out(&targets, &residents, now)?;
+            for status in &mut statuses {
+                if no_slot.contains(&status.pod) {
+                    status.state = PodState::Unreachable;
+                    status.message = Some(format!("all {} places for pods are taken", meshaccel_abi::policy::MAX_PODS));
+                }
+            }
+            self.planned = Some(targets);
+        }
+        self.fill_in(&mut statuses)?;
+        Ok((statuses, problems))
+    }
+
+    fn carry_out(
+        &mut self,
+        targets: &[Target],
+        residents: &BTreeMap<NetnsCookie, Resident<'_>>,
+        now: Instant,
+    ) -> Result<BTreeSet<PodName>, MapsError> {
+        let policies: BTreeMap<_, _> = self.maps.policies()?.into_iter().collect();
+        self.passing_since.retain(|slot, _| policies.get(slot).is_some_and(|p| p.flags & ENFORCE == 0));
+        for (slot, _) in policies.iter().filter(|(_, policy)| policy.flags & ENFORCE == 0) {
+            self.passing_since.entry(*slot).or_insert(now);
+        }
+        let observed = Observed {
+            pods: self.maps.pods()?,
+            policies,
+            tallies: self.tally.slots.clone(),
+            passing_for: self.passing_since.iter().map(|(slot, since)| (*slot, now.duration_since(*since))).collect(),
+        };
+        let plan = plan::plan(targets, &observed);
+        let failures = apply(&plan.actions, &mut self.maps, &self.loaded.adopt, residents);
+        for error in &failures {
+            tracing::warn!(error = %crate::Chain(error), "Could not carry out a part of the plan; trying again");
+        }
+        // A slot that does not enforce and does not retire yet waits for its grace period; one that retires and belongs
+        // to nobody waits for its sockets.
+        let waiting = self.maps.policies()?.iter().any(|(slot, policy)| {
+            let wanted = targets.iter().any(|t| t.cookie.0 == policy.netns_cookie);
+            policy.flags & ENFORCE == 0 && (!wanted || !observed.passing_for.get(slot).is_some_and(|p| *p >= plan::GRACE))
+        });
+        self.unfinished = waiting || !failures.is_empty();
+        if plan.actions.iter().any(|action| matches!(action, Action::SetPolicy { .. } | Action::AddPod(_))) {
+            tracing::info!(pods = targets.len(), actions = plan.actions.len(), "Carried out plan");
+        }
+        Ok(plan.no_slot.into_iter().collect())
+    }
+
+    fn located(&self, pod: &SelectedPod) -> PodStatus {
+        let state = match (pod.settings.enabled, pod.settings.observe) {
+            (false, _) => PodState::Disabled,
+            (true, true) => PodState::Observed,
+            (true, false) => PodState::Accelerated,
+        };
+        status(pod, state, None)
+    }
+
+    fn fill_in(&self, statuses: &mut [PodStatus]) -> Result<(), MapsError> {
+        let slots: BTreeMap<PodName, Slot> = self.maps.pods()?.into_iter().map(|pod| (pod.pod, pod.slot)).collect();
+        for status in statuses {
+            status.slot = slots.get(&status.pod).copied();
+            status.sockets = status.slot.and_then(|slot| self.tally.slots.get(&slot).copied()).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+fn target(pod: &SelectedPod, residence: &Residence) -> Target {
+    Target { pod: name(&pod.namespace, &pod.name), cookie: residence.cookie, settings: pod.settings.clone() }
+}
+
+fn name(namespace: &str, name: &str) -> PodName {
+    PodName { namespace: namespace.to_owned(), name: name.to_owned() }
+}
+
+fn status(pod: &SelectedPod, state: PodState, message: Option<String>) -> PodStatus {
+    let (pod, acceleration) = (name(&pod.namespace, &pod.name), pod.acceleration.clone());
+    PodStatus { pod, acceleration, state, message, slot: None, sockets: SlotTally::default() }
+}
+
+fn skipped(pod: &crate::select::SkippedPod) -> PodStatus {
+    PodStatus {
+        pod: name(&pod.namespace, &pod.name),
+        acceleration: pod.acceleration.clone(),
+        state: PodState::Skipped,
+        message: Some(pod.message.clone()),
+        slot: None,
+        sockets: SlotTally::default(),
+    }
+}
+

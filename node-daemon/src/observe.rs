@@ -1,0 +1,186 @@
+//! Observes where selected pods live: from a path to a network namespace's cookie. Looks, never changes anything.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use crate::select::Location;
+use crate::sys::files;
+use crate::sys::netns::{self, NetnsCookie};
+
+/// Why a pod's network namespace cannot be had. The message is read after the path's field.
+#[derive(Debug, Error)]
+pub enum LocateError {
+    #[error("{path} does not exist")]
+    NoPath { path: PathBuf },
+    #[error("{path} is not a network namespace")]
+    NotNetns { path: PathBuf },
+    #[error("{path} is in a cgroup v1 hierarchy; name the pod's folder below {root}")]
+    CgroupV1 { path: PathBuf, root: PathBuf },
+    #[error("{path} is not a cgroup")]
+    NotCgroup { path: PathBuf },
+    #[error("no process is in the cgroup {path} yet")]
+    EmptyCgroup { path: PathBuf },
+    #[error("{path} is the network namespace of this machine itself; pods with hostNetwork are not accelerated")]
+    HostNetwork { path: PathBuf },
+    #[error("{path} cannot be entered: {source}")]
+    Enter {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A pod's network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Residence {
+    /// Its cookie.
+    pub cookie: NetnsCookie,
+    /// A path that leads to it now.
+    pub path: PathBuf,
+}
+
+/// How long a cookie is believed for a path that looks the same. Entering a namespace costs a thread, and a node may
+/// have hundreds; what identifies the file (device, inode, mount) changes whenever `ip netns` makes it anew.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+/// Finds residences, remembering what it found.
+#[derive(Debug, Default)]
+pub struct Locator {
+    known: HashMap<PathBuf, Known>,
+    host: Vec<NetnsCookie>,
+}
+
+#[derive(Debug)]
+struct Known {
+    identity: Identity,
+    cookie: NetnsCookie,
+    since: Instant,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    mount: u64,
+}
+
+impl Locator {
+    /// Learns this machine's own namespaces: the daemon's, and that of process 1.
+    pub fn new() -> Self {
+        let own = netns::own_cookie().ok();
+        let first = netns::cookie_at(Path::new("/proc/1/ns/net")).ok();
+        Self { known: HashMap::new(), host: own.into_iter().chain(first).collect() }
+    }
+
+    /// Where a pod lives now.
+    pub fn locate(&mut self, location: &Location, now: Instant) -> Result<Residence, LocateError> {
+        let (path, named) = match location {
+            Location::Netns(path) => (path.clone(), path),
+            Location::Cgroup(path) => (netns_of_cgroup(path)?, path),
+        };
+        let cookie = self.cookie(&path, now)?;
+        if self.host.contains(&cookie) {
+            return Err(LocateError::HostNetwork { path: named.clone() });
+        }
+        Ok(Residence { cookie, path })
+    }
+
+    /// Forgets paths that were not asked for since `since`.
+    pub fn forget_before(&mut self, since: Instant) {
+        self.known.retain(|_, known| known.since + BELIEVED >= since);
+    }
+
+    fn cookie(&mut self, path: &Path, now: Instant) -> Result<NetnsCookie, LocateError> {
+        let identity = identity(path).map_err(|_| LocateError::NoPath { path: path.to_owned() })?;
+        if let Some(known) = self.known.get(path)
+            && known.identity == identity
+            && now.duration_since(known.since) < BELIEVED
+        {
+            return Ok(known.cookie);
+        }
+        if !files::is_namespace(path) {
+            return Err(LocateError::NotNetns { path: path.to_owned() });
+        }
+        let cookie = netns::cookie_at(path).map_err(|source| match source.raw_os_error() {
+            // A namespace of another kind.
+            Some(libc::EINVAL) => LocateError::NotNetns { path: path.to_owned() },
+            _ => LocateError::Enter { path: path.to_owned(), source },
+        })?;
+        self.known.insert(path.to_owned(), Known { identity, cookie, since: now });
+        Ok(cookie)
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(Identity { device: metadata.dev(), inode: metadata.ino(), mount: files::mount_id(path)? })
+}
+
+/// The network namespace of a cgroup: that of any process in it, or below it (a pod's containers are folders below).
+fn netns_of_cgroup(cgroup: &Path) -> Result<PathBuf, LocateError> {
+    let path = cgroup.to_owned();
+    if !cgroup.exists() {
+        return Err(LocateError::NoPath { path });
+    }
+    if files::is_cgroup1(cgroup) {
+        let root = files::cgroup2_root().unwrap_or_else(|| "/sys/fs/cgroup".into());
+        return Err(LocateError::CgroupV1 { path, root });
+    }
+    if !files::is_cgroup2(cgroup) {
+        return Err(LocateError::NotCgroup { path });
+    }
+    let process = first_process(cgroup, 0).ok_or(LocateError::EmptyCgroup { path })?;
+    Ok(PathBuf::from(format!("/proc/{process}/ns/net")))
+}
+
+/// Containers lie one or two levels below a pod; deeper trees are the workload's own business.
+const DEEPEST: u32 = 4;
+
+fn first_process(cgroup: &Path, depth: u32) -> Option<i32> {
+    let processes = std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    if let Some(process) = processes.lines().find_map(|line| line.parse().ok().filter(|pid| *pid > 0)) {
+        return Some(process);
+    }
+    if depth == DEEPEST {
+        return None;
+    }
+    let folders = std::fs::read_dir(cgroup).ok()?.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+    folders.into_iter().find_map(|folder| first_process(&folder.path(), depth + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locate(location: Location) -> String {
+        Locator::new().locate(&location, Instant::now()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_wrong_path_is_named_with_what_is_wrong() {
+        let netns = |path: &str| locate(Location::Netns(path.into()));
+        assert_eq!(netns("/run/netns/nobody"), "/run/netns/nobody does not exist");
+        assert_eq!(netns("/etc/hostname"), "/etc/hostname is not a network namespace");
+        assert_eq!(netns("/proc/self/ns/uts"), "/proc/self/ns/uts is not a network namespace");
+        assert!(netns("/proc/self/ns/net").contains("pods with hostNetwork are not accelerated"));
+        let cgroup = |path: &str| locate(Location::Cgroup(path.into()));
+        assert_eq!(cgroup("/tmp"), "/tmp is not a cgroup");
+        assert_eq!(cgroup("/sys/fs/cgroup/nobody"), "/sys/fs/cgroup/nobody does not exist");
+    }
+
+    #[test]
+    fn a_namespace_is_known_by_its_cookie() {
+        let mut locator = Locator::new();
+        locator.host.clear();
+        let here = Location::Netns("/proc/self/ns/net".into());
+        let found = locator.locate(&here, Instant::now()).unwrap();
+        assert_eq!(found.cookie, netns::own_cookie().unwrap());
+        let other = netns::in_new(netns::own_cookie).unwrap().unwrap();
+        assert_ne!(found.cookie, other);
+    }
+}

@@ -1,0 +1,125 @@
+//! bpf(2) where aya 0.14 does not reach: iterator links over a map, link updates, attaching without a guard that
+//! detaches, pins of anything.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+const PROG_LOAD: u32 = 5;
+const OBJ_PIN: u32 = 6;
+const OBJ_GET: u32 = 7;
+const PROG_ATTACH: u32 = 8;
+const LINK_CREATE: u32 = 28;
+const LINK_UPDATE: u32 = 29;
+const ITER_CREATE: u32 = 33;
+
+/// `enum bpf_attach_type`
+const CGROUP_SOCK_OPS: u32 = 3;
+const SK_MSG_VERDICT: u32 = 7;
+/// `BPF_TRACE_RAW_TP`
+pub const TRACE_RAW_TP: u32 = 23;
+/// `BPF_TRACE_FENTRY`
+pub const TRACE_FENTRY: u32 = 24;
+/// `BPF_TRACE_ITER`
+pub const TRACE_ITER: u32 = 28;
+
+/// A zeroed `union bpf_attr`, filled in word by word. 128 bytes cover every command used here; the kernel takes a
+/// longer one as long as the rest is zero.
+#[repr(C, align(8))]
+struct Attributes([u32; 32]);
+
+impl Attributes {
+    fn new(words: &[(usize, u32)]) -> Self {
+        let mut attributes = Self([0; 32]);
+        for &(index, value) in words {
+            attributes.0[index] = value;
+        }
+        attributes
+    }
+
+    /// A 64-bit field (a pointer) that starts at word `index`.
+    fn with_pointer<T: ?Sized>(mut self, index: usize, pointer: *const T) -> Self {
+        let address = pointer.cast::<u8>() as u64;
+        (self.0[index], self.0[index + 1]) = (address as u32, (address >> 32) as u32);
+        self
+    }
+
+    fn call(&self, command: u32) -> io::Result<i32> {
+        // SAFETY: the attributes live through the call, and every pointer in them was made from a reference that does.
+        let result = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_ptr(), size_of::<Self>()) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
+    }
+
+    fn call_for_descriptor(&self, command: u32) -> io::Result<OwnedFd> {
+        let descriptor = self.call(command)?;
+        // SAFETY: the kernel just made this descriptor for us (with O_CLOEXEC).
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
+}
+
+fn number(descriptor: BorrowedFd<'_>) -> u32 {
+    descriptor.as_raw_fd() as u32
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+/// Links an iterator program; `map` is the map whose elements it visits.
+pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
+    let words = [(0, number(program)), (2, TRACE_ITER)];
+    let Some(map) = map else { return Attributes::new(&words).call_for_descriptor(LINK_CREATE) };
+    // union bpf_iter_link_info, its map variant.
+    let info = [number(map), 0, 0, 0];
+    let mut attributes = Attributes::new(&words).with_pointer(4, &raw const info);
+    attributes.0[6] = size_of_val(&info) as u32;
+    attributes.call_for_descriptor(LINK_CREATE)
+}
+
+/// Links a sock_ops program to a cgroup. A link never disturbs programs that others have there.
+pub fn link_sock_ops(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Attributes::new(&[(0, number(program)), (1, number(cgroup)), (2, CGROUP_SOCK_OPS)]).call_for_descriptor(LINK_CREATE)
+}
+
+/// Puts another program behind a link, with no moment in which none runs.
+pub fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    Attributes::new(&[(0, number(link)), (1, number(program))]).call(LINK_UPDATE).map(drop)
+}
+
+/// Attaches an sk_msg program to a SOCKHASH, in place of the one that is there.
+pub fn attach_sk_msg(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<()> {
+    Attributes::new(&[(0, number(map)), (1, number(program)), (2, SK_MSG_VERDICT)]).call(PROG_ATTACH).map(drop)
+}
+
+/// Starts one pass of a linked iterator; reading the file runs it.
+pub fn iterate(link: BorrowedFd<'_>) -> io::Result<File> {
+    Attributes::new(&[(0, number(link))]).call_for_descriptor(ITER_CREATE).map(File::from)
+}
+
+/// Pins a map, program or link.
+pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = c_path(path)?;
+    Attributes::new(&[(2, number(object))]).with_pointer(0, path.as_ptr()).call(OBJ_PIN).map(drop)
+}
+
+/// Opens what is pinned at `path`.
+pub fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+    let path = c_path(path)?;
+    Attributes::new(&[]).with_pointer(0, path.as_ptr()).call_for_descriptor(OBJ_GET)
+}
+
+/// Tries to load an empty tracing program for a kernel symbol (a BTF id): what the probe finds out.
+pub fn try_load_tracing(attach_type: u32, btf_id: u32) -> io::Result<()> {
+    const TRACING: u32 = 26;
+    // r0 = 0; exit
+    let instructions: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
+    let license = c"GPL";
+    let mut attributes = Attributes::new(&[(0, TRACING), (1, 2)]);
+    attributes = attributes.with_pointer(2, instructions.as_ptr()).with_pointer(4, license.as_ptr());
+    attributes.0[17] = attach_type;
+    attributes.0[27] = btf_id;
+    attributes.call_for_descriptor(PROG_LOAD).map(drop)
+}

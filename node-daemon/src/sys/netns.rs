@@ -1,0 +1,75 @@
+//! Network namespaces.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use serde::Serialize;
+
+/// Cookie of a network namespace: unique for the life of the machine, never used again (`SO_NETNS_COOKIE`, Linux 5.14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct NetnsCookie(pub u64);
+
+/// Runs `body` in a thread that has entered the namespace; the caller stays where it is.
+pub fn enter<T: Send>(path: &Path, body: impl FnOnce() -> T + Send) -> io::Result<T> {
+    let file = File::open(path)?;
+    in_thread(move || {
+        setns(&file, CloneFlags::CLONE_NEWNET)?;
+        Ok(body())
+    })
+}
+
+/// Runs `body` in a thread that has a network namespace of its own, which ends with the thread.
+pub fn in_new<T: Send>(body: impl FnOnce() -> T + Send) -> io::Result<T> {
+    in_thread(move || {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        Ok(body())
+    })
+}
+
+fn in_thread<T: Send>(body: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("netns".into()).spawn_scoped(scope, body)?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Cookie of the namespace at `path`.
+pub fn cookie_at(path: &Path) -> io::Result<NetnsCookie> {
+    enter(path, own_cookie)?
+}
+
+/// Cookie of the namespace that the calling thread is in.
+pub fn own_cookie() -> io::Result<NetnsCookie> {
+    let socket: OwnedFd = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    const SO_NETNS_COOKIE: libc::c_int = 71;
+    let (mut cookie, mut length) = (0u64, size_of::<u64>() as libc::socklen_t);
+    // SAFETY: the kernel writes at most `length` bytes to `cookie`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(NetnsCookie(cookie)) }
+}
+
+/// Brings `lo` up in the namespace that the calling thread is in.
+pub fn loopback_up() -> io::Result<()> {
+    let socket: OwnedFd = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    // SAFETY: all zero is a valid ifreq.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (target, source) in request.ifr_name.iter_mut().zip(b"lo") {
+        *target = *source as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: the request is a whole ifreq, as this ioctl wants.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
