@@ -121,7 +121,7 @@ build() {
 
 mesh() {
     packages iproute2 iptables conntrack tcpdump openssl python3 curl wrk nghttp2-client nginx-light redis-server \
-        redis-tools postgresql-15 iperf3 procps
+        redis-tools postgresql-15 iperf3 procps fonts-dejavu-core
     envoy
     linkerd_init
 }

@@ -118,6 +118,11 @@ impl Daemon {
         Ok(())
     }
 
+    /// The running process.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the daemon is not running")?.id())
+    }
+
     /// SIGTERM, and a good end.
     pub fn stop(&mut self) -> Result<()> {
         let child = self.child.as_ref().context("the daemon is not running")?;

@@ -17,6 +17,8 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub struct Netns {
     name: String,
+    /// Made here, to be removed here.
+    owned: bool,
 }
 
 impl Netns {
@@ -24,9 +26,14 @@ impl Netns {
     pub fn new(label: &str) -> Result<Self> {
         let name = format!("ma-{}-{}-{label}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         run("ip", &["netns", "add", &name])?;
-        let netns = Self { name };
+        let netns = Self { name, owned: true };
         run("ip", &["-n", &netns.name, "link", "set", "lo", "up"])?;
         Ok(netns)
+    }
+
+    /// One that somebody else made and will remove.
+    pub fn existing(path: &Path) -> Self {
+        Self { name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), owned: false }
     }
 
     /// The name that `ip netns` knows.
@@ -69,6 +76,9 @@ impl Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
+        if !self.owned {
+            return;
+        }
         for pid in self.pids() {
             // A thread of this very process may be inside (a test's own sockets): never kill ourselves.
             if pid != std::process::id() as i32 {

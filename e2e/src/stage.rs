@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
@@ -63,7 +64,10 @@ pub fn check(body: impl FnOnce() -> Result<()>) {
     );
     let _alone = alone().unwrap_or_else(|error| panic!("{error:#}"));
     NOTES.with_borrow_mut(|notes| *notes = Notes::default());
+    let start = Instant::now();
     let result = body();
+    // The test runner's own time includes waiting for the machine.
+    eprintln!("--- took {:.1} s", start.elapsed().as_secs_f64());
     let notes = NOTES.take();
     if result.is_ok() && notes.leftovers.is_empty() {
         return;
@@ -164,6 +168,12 @@ impl Pods {
     /// Starts a daemon that accelerates everything in these pods.
     pub fn accelerate(&self, promotion: Promotion) -> Result<Daemon> {
         self.accelerate_with(&accelerate_everything(NAMESPACE).promotion(promotion), &[])
+    }
+
+    /// Starts a daemon that knows only the first pod: connections in the others are the plain TCP to compare with.
+    pub fn accelerate_first(&self, promotion: Promotion) -> Result<Daemon> {
+        let policy = accelerate_everything(NAMESPACE).promotion(promotion);
+        Daemon::start("node", Manifests::of(&policy, &[self.manifest(0)])?)
     }
 
     /// Starts a daemon with a policy for these pods.

@@ -61,6 +61,8 @@ pub fn rows(layout: &Layout) -> Result<Vec<Row>, Error> {
     };
     let mut rows = Vec::new();
     passes::list(layout, |raw| rows.push(Row::new(raw, node_off, standing)))?;
+    // Records of a released pod's sockets stay until those close; on plain TCP, they are nobody's business here.
+    rows.retain(|row| row.promoted || row.pod != row::NOT_SELECTED);
     rows.sort_by(|a, b| (&a.pod, &a.local, &a.remote).cmp(&(&b.pod, &b.local, &b.remote)));
     Ok(rows)
 }

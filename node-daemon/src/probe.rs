@@ -41,6 +41,8 @@ pub struct Finding {
     pub what: &'static str,
     /// It works.
     pub works: bool,
+    /// Something is lost when it does not.
+    pub matters: bool,
     /// What was seen.
     pub seen: String,
     /// What follows for this node.
@@ -112,12 +114,14 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
         Finding {
             what: "redirect between two sockets",
             works: trial.redirected,
+            matters: true,
             seen: format!("{} of 2 messages redirected", trial.redirected_messages),
             consequence: if trial.redirected { "connections can be accelerated" } else { "nothing is accelerated on this node" },
         },
         Finding {
             what: "promote a running connection",
             works: trial.late,
+            matters: true,
             seen: if trial.late { "redirected after one pass" } else { "stayed on TCP" }.into(),
             consequence: if trial.late {
                 "connections start on TCP and are promoted when that gains; older ones are adopted"
@@ -128,6 +132,7 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
         Finding {
             what: "count redirected bytes in sk_rmem_alloc",
             works: rmem_counts,
+            matters: true,
             seen: format!("{} bytes for {} unread", trial.receive_memory, trial::UNREAD),
             consequence: if rmem_counts {
                 "the byte budget is exact"
@@ -138,6 +143,7 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
         Finding {
             what: "FIONREAD",
             works: trial.fionread == Fionread::Both,
+            matters: true,
             seen: match trial.fionread {
                 Fionread::Both => "sees both queues",
                 Fionread::Redirected => "sees only redirected bytes",
@@ -160,6 +166,7 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
         findings.push(Finding {
             what,
             works: result.is_ok(),
+            matters: false,
             seen: result.map_or_else(|error| format!("refused: {error}"), |()| "loads".into()),
             consequence,
         });

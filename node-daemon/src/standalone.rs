@@ -112,7 +112,7 @@ fn install(args: &Standalone, pins: &Pins, status: &Shared) -> Result<Node, Erro
     let cgroup = crate::sys::files::cgroup2_root().ok_or(Error::NoCgroup2)?;
     let btf = Btf::of_kernel()?;
     let capabilities = probe::run(pins, &btf)?;
-    for finding in capabilities.findings.iter().filter(|finding| !finding.works) {
+    for finding in capabilities.findings.iter().filter(|finding| finding.matters && !finding.works) {
         tracing::warn!(what = finding.what, consequence = finding.consequence, "This kernel lacks something");
     }
     let offsets = offsets::find(&btf, capabilities.rmem_counts)?;

@@ -127,6 +127,20 @@ pub fn set<T: Copy>(socket: &impl AsFd, level: i32, option: i32, value: &T) -> i
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// TCP_FIN_WAIT2: shut down, and the other end has acknowledged it.
+pub const FIN_WAIT2: u8 = 5;
+
+/// State of the connection, from TCP_INFO.
+pub fn tcp_state(stream: &TcpStream) -> io::Result<u8> {
+    let mut info = [0u8; 8];
+    let mut size = info.len() as libc::socklen_t;
+    // SAFETY: `info` is writable for `size` bytes; the kernel cuts what is longer.
+    let result = unsafe {
+        libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut size)
+    };
+    if result == 0 { Ok(info[0]) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Closes with an RST: unread and unsent data is thrown away, as by a crashing process with SO_LINGER 0.
 pub fn reset(stream: TcpStream) -> io::Result<()> {
     set(&stream, libc::SOL_SOCKET, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })

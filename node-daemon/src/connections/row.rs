@@ -8,11 +8,14 @@ use serde::Serialize;
 
 use crate::kernel::maps::PodName;
 
+/// Stands for the pod of a socket that is on its way out after its pod was released.
+pub const NOT_SELECTED: &str = "(not selected)";
+
 /// One end of a connection.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// The pod it belongs to; absent when the pod is not selected any more.
-    pub pod: Option<PodName>,
+    /// The pod it belongs to, or [`NOT_SELECTED`].
+    pub pod: String,
     /// The pod of the other end, where that is recorded.
     pub peer_pod: Option<PodName>,
     /// This end, as the socket knows it.
@@ -94,7 +97,7 @@ impl Row {
         // An active end's count has its SYN in it.
         let active = connection.id.role == Role::Active as u32;
         Self {
-            pod: own.pod,
+            pod: own.pod.as_ref().map_or_else(|| NOT_SELECTED.to_owned(), ToString::to_string),
             peer_pod: peer.pod,
             local: address(&connection.key.local),
             remote: address(&connection.key.remote),

@@ -11,7 +11,7 @@ pub fn narrow(rows: &[Row]) -> String {
     let mut table = table(&head);
     for row in rows {
         let cells = [
-            pod(row),
+            row.pod.clone(),
             row.local.to_string(),
             row.remote.to_string(),
             row.side.into(),
@@ -34,7 +34,7 @@ pub fn wide(rows: &[Row]) -> String {
     let mut table = table(&head);
     for row in rows {
         let cells = [
-            pod(row),
+            row.pod.clone(),
             row.local.to_string(),
             row.remote.to_string(),
             row.peer_pod.as_ref().map_or("-".into(), ToString::to_string),
@@ -76,10 +76,6 @@ fn finish(table: &Table, rows: &[Row]) -> String {
     let redirected = rows.iter().filter(|row| row.path == "redirected").count();
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     format!("{}\n{} sockets, {redirected} redirected", lines.join("\n"), rows.len())
-}
-
-fn pod(row: &Row) -> String {
-    row.pod.as_ref().map_or("-".into(), ToString::to_string)
 }
 
 fn age(ms: u64) -> String {

@@ -1,0 +1,64 @@
+# The commands of this repository. `make help` lists them.
+SHELL := /bin/bash
+CARGO := cargo
+# One profile for everything, so that a fresh machine compiles each dependency once.
+PROFILE := --release
+BIN := target/release
+
+.PHONY: help build demo test test-unit test-kernel test-mesh bench lint crds clean setup-build setup-mesh
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup-build:
+	@echo "[setup] tool chain"
+	@scripts/setup.sh build
+
+setup-mesh:
+	@echo "[setup] Envoy, iptables, nginx, wrk and the like"
+	@scripts/setup.sh mesh
+
+build: setup-build ## Build everything (installs the eBPF tool chain if it is missing)
+	@echo "[build] kernel programs, daemon, harness (a few minutes the first time)"
+	@$(CARGO) build $(PROFILE) --quiet
+
+demo: ## Two real pods with Envoys, before and after: a table and a picture
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory build setup-mesh
+	@$(BIN)/meshaccel-demo
+
+test: ## All tests: pure ones on the host, then the kernel's, then real Envoys (root)
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory build setup-mesh
+	@$(MAKE) --no-print-directory test-unit test-kernel test-mesh
+
+test-unit: ## Unit and property tests: no root, no network
+	@echo "[test] units and properties"
+	$(CARGO) test $(PROFILE) --quiet -p meshaccel-abi -p meshaccel-decide -p meshaccel-crds -p meshaccel-node
+	$(CARGO) test $(PROFILE) --quiet -p meshaccel-e2e --lib
+
+test-kernel: ## The real object under real sockets, in private network namespaces (root)
+	@echo "[test] kernel programs"
+	scripts/run-tests.sh kernel_
+
+test-mesh: ## Real Envoys with Istio's and Linkerd's rules (root)
+	@echo "[test] mesh"
+	scripts/run-tests.sh mesh_
+
+bench: ## Ratios against plain TCP, interleaved in one run (root)
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory build setup-mesh
+	@$(BIN)/meshaccel-rr
+	@$(BIN)/meshaccel-bench
+
+lint: setup-build ## Formatting, clippy, shell syntax
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy $(PROFILE) --quiet --workspace --all-targets -- -D warnings
+	bash -n scripts/*.sh .ci/run
+
+crds: ## Write crds/yaml from the Rust types
+	$(CARGO) run $(PROFILE) --quiet -p meshaccel-crds > crds/yaml/meshaccelerations.meshaccel.dev.yaml
+
+clean: ## Remove what was built (not the cache of tools)
+	$(CARGO) clean
+	rm -rf demo-out

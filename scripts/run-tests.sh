@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Runs the integration tests of e2e/tests whose names begin with $1, a file at a time, one test after another: they share
+# the kernel. Goes on after a failure and fails at the end. With --list: only says which there are.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+prefix=$1
+targets=()
+for file in e2e/tests/"$prefix"*.rs; do targets+=(--test "$(basename "$file" .rs)"); done
+export RUST_BACKTRACE=0
+exec cargo test --release --quiet --no-fail-fast -p meshaccel-e2e "${targets[@]}" -- --test-threads=1
