@@ -2,18 +2,15 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::stage::Pods;
 use meshaccel_e2e::traffic::{End, Family, Fault, Pair, Reader, Shape, socket, threads};
-use meshaccel_e2e::wait::wait_until;
 
 both_promotions!(
     a_half_close_comes_after_the_last_byte,
-    a_reader_that_waits_through_its_own_half_close_goes_on_waiting,
     both_ends_may_close_at_once,
     a_reset_means_the_same_error_as_over_tcp,
     a_close_without_a_word_ends_the_other_side,
@@ -45,35 +42,6 @@ fn a_half_close_comes_after_the_last_byte(promotion: Promotion) -> Result<()> {
             let after = daemon.messages("redirected")?;
             ensure!(after > before, "nothing was redirected");
         }
-    }
-    Ok(())
-}
-
-/// The acknowledgement of the FIN wakes the reader with nothing to read. tcp_recvmsg looks and waits on; the kernel's
-/// tcp_bpf_recvmsg waits once and then gives a blocking socket EAGAIN.
-fn a_reader_that_waits_through_its_own_half_close_goes_on_waiting(promotion: Promotion) -> Result<()> {
-    let pods = Pods::new(2)?;
-    let daemon = pods.accelerate_first(promotion)?;
-    for (pod, by_client) in [(1, true), (1, false), (0, true), (0, false)] {
-        let mut pair = pods.pair(pod)?;
-        if pod == 0 {
-            daemon.warm(&mut pair)?;
-        }
-        let Pair { client, server } = &mut pair;
-        let (first, second) = if by_client { (client, server) } else { (server, client) };
-        let watched = first.stream.try_clone()?;
-        std::thread::scope(|scope| {
-            let reading = scope.spawn(|| first.finish().and_then(|()| first.receive(10)));
-            second.expect_end()?;
-            // FIN_WAIT2: the acknowledgement has come, and with it the wake-up.
-            wait_until(Duration::from_secs(5), "the FIN to be acknowledged", || {
-                (socket::tcp_state(&watched).ok()? == socket::FIN_WAIT2).then_some(())
-            })?;
-            second.send(10)?;
-            reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            Ok::<(), anyhow::Error>(())
-        })
-        .with_context(|| format!("{} pod, by client {by_client}", if pod == 0 { "accelerated" } else { "plain" }))?;
     }
     Ok(())
 }

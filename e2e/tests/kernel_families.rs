@@ -60,7 +60,7 @@ fn one_way_streams_are_exact(promotion: Promotion) -> Result<()> {
         daemon.warm_all(&mut pairs)?;
         let bytes = (*messages.end() as u64 * 50_000).min(16 << 20);
         threads::exchange(&mut pairs, |index| {
-            let shape = Shape::one_way(bytes, messages.clone()).reader(Reader::ALL[index]).closing();
+            let shape = Shape::one_way(bytes, messages.clone()).reader(Reader::ALL[index]);
             if index == 3 { shape.pace(Pace::Slow) } else { shape }
         })?;
     }

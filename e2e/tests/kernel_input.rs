@@ -50,7 +50,7 @@ fn cases() -> Result<Vec<Case>> {
     ];
     if let Some(v1) = cgroup::v1_root()? {
         let text = pod_at("e2e/old", &v1).yaml().replace("meshaccel.dev/netns", "meshaccel.dev/cgroup");
-        cases.push(Case { text, line: None, field: "meshaccel.dev/cgroup", says: "v2" });
+        cases.push(Case { text, line: None, field: "meshaccel.dev/cgroup", says: "cgroup v1" });
     }
     Ok(cases)
 }
@@ -113,7 +113,7 @@ fn a_broken_edit_keeps_the_last_good_state() {
         let mut pair = pods.pair(0)?;
         daemon.warm(&mut pair)?;
         daemon.manifests.write("acceleration.yaml", &policy.yaml().replace("enabled: true", "enabled: maybe"))?;
-        let case = Case { text: String::new(), line: Some(15), field: "enabled", says: "" };
+        let case = Case { text: String::new(), line: Some(17), field: "enabled", says: "" };
         wait_for(LIMIT, "the problem to be named in /status", || named(&daemon, "acceleration.yaml", &case))?;
         let mut later = pods.pair(0)?;
         daemon.warm(&mut later)?;

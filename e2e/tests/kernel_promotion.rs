@@ -1,7 +1,7 @@
 //! Promotion in mid-stream: connections that are in use, or older than the daemon, or have a reader waiting, when they
 //! enter the SOCKHASH. A wake-up that goes to the wrong queue shows here as a hang.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::both_promotions;
@@ -78,10 +78,11 @@ fn receive(end: &mut End, reader: Reader, size: u64) -> Result<(), Fault> {
     let mut readable = Readable::new(stream, reader).map_err(|error| incoming.failed("epoll", error))?;
     let until = incoming.offset + size;
     while incoming.offset < until {
+        let since = Instant::now();
         match readable.receive(incoming, (until - incoming.offset) as usize)? {
             Ok(0) => return Err(incoming.ended()),
             Ok(_) => {}
-            Err(error) => return Err(incoming.failed("recv", error)),
+            Err(error) => return Err(incoming.failed_since("recv", error, since)),
         }
     }
     Ok(())

@@ -42,19 +42,19 @@ impl Scrape {
         let sockets = status.connections;
         let states =
             [("recorded", sockets.recorded), ("paired", sockets.paired), ("promoted", sockets.promoted)];
-        family(encoder, "connections", "Recorded sockets (two a connection) as of the last pass", "state", &states, gauge)?;
+        family(encoder, "connections", "Recorded sockets (two a connection) as of the last review", "state", &states, gauge)?;
         let pods = PodState::ALL.map(|state| (state.as_str(), status.pods.iter().filter(|p| p.state == state).count() as u64));
         family(encoder, "pods", "Pods that some MeshAcceleration matches", "state", &pods, gauge)?;
         let problems = [("objects", status.problems.len() as u64)];
         family(encoder, "problems", "Things wrong with the objects; /status names them", "in", &problems, gauge)?;
-        let pass = ConstGauge::new(status.last_pass_us as f64 / 1e6);
+        let review = ConstGauge::new(status.last_review_us as f64 / 1e6);
         let descriptor = encoder.encode_descriptor(
-            "last_pass",
-            "Duration of the last pass over all recorded sockets",
+            "last_review",
+            "Duration of the last review of all recorded sockets",
             Some(&Unit::Seconds),
-            pass.metric_type(),
+            review.metric_type(),
         )?;
-        pass.encode(descriptor)
+        review.encode(descriptor)
     }
 }
 

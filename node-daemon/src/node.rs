@@ -18,13 +18,15 @@ use crate::select::{SelectedPod, Selection};
 use crate::source::Problem;
 use crate::sys::netns::NetnsCookie;
 
-/// A pass may take at most this part of a core: 1 in 1000. The pause after a pass is that many times its length, so a
-/// node with many connections is looked at more rarely instead of costing more.
+/// Passes and reviews may each take at most this part of a core: 1 in 1000. The pause after one is that many times its
+/// length, so a node with many connections is looked at more rarely instead of costing more.
 const SHARE: u32 = 1000;
 /// A new busy connection is promoted within a second, so passes are at most this far apart where they are cheap.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 /// And however expensive they are, at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A review of all connections when nothing has changed: it finds what went unnoticed.
+const REVIEW_AT_REST: Duration = Duration::from_secs(120);
 
 /// What became of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -84,6 +86,8 @@ pub struct Node {
     /// Since when each slot does not enforce.
     passing_since: BTreeMap<Slot, Instant>,
     tally: Tally,
+    /// When the last review began, and what had happened by then.
+    reviewed: Option<(Instant, u64)>,
     /// Targets of the last plan, so that nothing is read or written while nothing changes.
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
@@ -100,15 +104,30 @@ impl Node {
             locator: Locator::new(),
             passing_since: BTreeMap::new(),
             tally: Tally::default(),
+            reviewed: None,
             planned: None,
             unfinished: false,
         })
     }
 
-    /// One pass over the connections. Gives the time until the next.
-    pub fn pass(&mut self) -> Result<Duration, PassError> {
-        self.tally = self.passes.promote()?;
-        Ok((self.tally.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+    /// One pass over the candidates, and a review of all connections when it is due. Gives the time until the next pass.
+    pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
+        let pause = (self.passes.promote()? * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let happened = self.maps.events()?.iter().map(|(_, count)| count).sum();
+        if self.review_is_due(happened, now) {
+            self.tally = self.passes.review()?;
+            self.reviewed = Some((now, happened));
+        }
+        Ok(pause)
+    }
+
+    /// Reviews follow what happens (sockets recorded, promoted, closed; pods that are being released), at a cadence that
+    /// their own cost sets.
+    fn review_is_due(&self, happened: u64, now: Instant) -> bool {
+        let Some((last, happened_then)) = self.reviewed else { return true };
+        let pause = (self.tally.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let at_rest = happened == happened_then && !self.unfinished;
+        now.duration_since(last) >= if at_rest { REVIEW_AT_REST } else { pause }
     }
 
     /// Removes stale records.
@@ -116,13 +135,17 @@ impl Node {
         self.passes.sweep()
     }
 
-    /// What the last pass counted.
+    /// What the last review counted.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
     /// Makes the maps say what the selection says. Cheap when nothing changed.
-    pub fn reconcile(&mut self, selection: &Selection, now: Instant) -> Result<(Vec<PodStatus>, Vec<Problem>), MapsError> {
+    pub fn reconcile(
+        &mut self,
+        selection: &Selection,
+        now: Instant,
+    ) -> Result<(Vec<PodStatus>, Vec<Problem>), crate::Error> {
         let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(skipped).collect();
         let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
@@ -146,6 +169,10 @@ impl Node {
                     problems.push(pod.problem(message));
                 }
             }
+        }
+        if self.unfinished {
+            // Whether a slot may be given back is asked of its sockets as they are now.
+            self.tally = self.passes.review()?;
         }
         if self.unfinished || self.planned.as_ref() != Some(&targets) {
             let mut residents = BTreeMap::new();

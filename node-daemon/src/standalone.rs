@@ -63,7 +63,7 @@ async fn daemon(args: Standalone) -> Result<ExitCode, Error> {
                 next_pass = Instant::now();
             }
             () = sleep_until(next_pass.into()) => {
-                match node.pass() {
+                match node.pass(Instant::now()) {
                     Ok(pause) => next_pass = Instant::now() + pause,
                     Err(error) => {
                         tracing::error!(error = %Chain(&error), "Could not look at the connections");
@@ -73,7 +73,7 @@ async fn daemon(args: Standalone) -> Result<ExitCode, Error> {
                 let tally = node.tally().clone();
                 status.update(|s| {
                     s.connections = tally.total();
-                    s.last_pass_us = u64::try_from(tally.took.as_micros()).unwrap_or(u64::MAX);
+                    s.last_review_us = u64::try_from(tally.took.as_micros()).unwrap_or(u64::MAX);
                 });
             }
             () = sleep_until(next_look.into()) => {

@@ -28,10 +28,10 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// What the self-test of this kernel found.
     pub capabilities: Option<Capabilities>,
-    /// Sockets as of the last pass.
+    /// Sockets as of the last review.
     pub connections: SlotTally,
-    /// How long the last pass over the connections took, in µs.
-    pub last_pass_us: u64,
+    /// How long the last review of all connections took, in µs.
+    pub last_review_us: u64,
 }
 
 /// The status, shared. A std mutex: it is held for a copy, never across an await.
@@ -52,7 +52,7 @@ impl Shared {
             problems: Vec::new(),
             capabilities: None,
             connections: SlotTally::default(),
-            last_pass_us: 0,
+            last_review_us: 0,
         })))
     }
 

@@ -149,7 +149,7 @@ fn measure(args: &Args) -> Result<()> {
     let pass = daemon.get("/status")?.body;
     let pass: serde_json::Value = serde_json::from_str(&pass)?;
     println!("daemon at rest: {share:.3} % of a core, {:.1} MB resident", resident_megabytes(pid)?);
-    println!("one pass over {} sockets: {} us", 2 * total, pass["last_pass_us"]);
+    println!("one review of {} sockets: {} us", 2 * total, pass["last_review_us"]);
     println!(
         "kernel memory per connection (both ends): {:.0} B plain, {:.0} B accelerated, {:.0} B more",
         plain_memory / total as f64,

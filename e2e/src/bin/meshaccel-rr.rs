@@ -49,6 +49,7 @@ enum Mode {
 /// One measurement.
 #[derive(Clone, Copy)]
 struct Sample {
+    requests: u64,
     requests_per_second: f64,
     /// User and system time of both threads, softirq work on their behalf included.
     cpu_microseconds_per_request: f64,
@@ -81,10 +82,10 @@ fn main() -> Result<()> {
         }
     }
     let redirected = daemon.redirected(&fast)? - before;
-    let requests: f64 = fast_samples.iter().map(|sample| sample.requests_per_second * args.seconds).sum();
+    let requests: u64 = fast_samples.iter().map(|sample| sample.requests).sum();
 
     let ratio = report(&plain_samples, &fast_samples);
-    println!("redirected: {:.1} % of the messages", 100.0 * redirected as f64 / (2.0 * requests).max(1.0));
+    println!("redirected: {:.1} % of the messages", 100.0 * redirected as f64 / (2 * requests) as f64);
     println!("ratio: {ratio:.2} ({} B, {} rounds of {} s)", args.size, args.rounds, args.seconds);
     ensure!(ratio >= args.require, "the ratio is {ratio:.2}, {:.2} was required", args.require);
     Ok(())
@@ -128,6 +129,7 @@ fn measure(pair: &Pair, size: usize, duration: Duration) -> Result<Sample> {
         let elapsed = start.elapsed().as_secs_f64();
         answering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Sample {
+            requests,
             requests_per_second: requests as f64 / elapsed,
             cpu_microseconds_per_request: (cpu_microseconds()? - cpu) / requests as f64,
         })

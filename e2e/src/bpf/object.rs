@@ -74,6 +74,16 @@ impl Object {
         }
     }
 
+    /// The program that a link attaches.
+    fn program(&self) -> Result<Option<Self>> {
+        if self.kind != Kind::Link {
+            return Ok(None);
+        }
+        let Ok(fd) = self.kind.open(self.id) else { return Ok(None) };
+        let info = information(&fd)?;
+        Self::of_id(Kind::Program, u32::from_ne_bytes([info[8], info[9], info[10], info[11]]))
+    }
+
     pub fn still_exists(&self) -> Result<bool> {
         Ok(Self::of_id(self.kind, self.id)?.is_some())
     }
@@ -107,7 +117,7 @@ impl Kind {
     }
 }
 
-/// The objects pinned anywhere under `folder`.
+/// The objects pinned anywhere under `folder`, and the programs of links among them.
 pub fn pinned(folder: &Path) -> Result<Objects> {
     let mut objects = Objects::new();
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(objects) };
@@ -116,6 +126,7 @@ pub fn pinned(folder: &Path) -> Result<Objects> {
         if path.is_dir() {
             objects.extend(pinned(&path)?);
         } else if let Some(object) = of_pin(&path)? {
+            objects.extend(object.program()?);
             objects.insert(object);
         }
     }
@@ -132,6 +143,7 @@ pub fn opened_by(pid: u32) -> Result<Objects> {
         for (key, kind) in [("link_id:", Kind::Link), ("prog_id:", Kind::Program), ("map_id:", Kind::Map)] {
             let id = text.lines().find_map(|line| line.strip_prefix(key)).and_then(|id| id.trim().parse().ok());
             if let Some(object) = id.map(|id| Object::of_id(kind, id)).transpose()?.flatten() {
+                objects.extend(object.program()?);
                 objects.insert(object);
             }
         }

@@ -15,8 +15,8 @@ use crate::netns::run;
 /// Names and sizes of what is served.
 const FILES: [(&str, usize); 3] = [("1k", 1 << 10), ("64k", 64 << 10), ("10m", 10 << 20)];
 
-/// Long enough for 10 MB at the slow location's rate on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+/// A transfer that takes longer is a hang: 10 MB at the slow location's rate take 3 s.
+const LIMIT: Duration = Duration::from_secs(25);
 
 /// HTTP version that the client speaks to its sidecar, and the server's port for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,8 @@ pub fn host(address: IpAddr) -> String {
 /// Fetches `path` with curl in `client` and returns the body.
 pub fn fetch(client: &Pod, server: IpAddr, http: Http, path: &str) -> Result<Vec<u8>> {
     let url = format!("http://{}:{}/{path}", host(server), http.port());
-    client.output(User::APP, "curl", &["-sS", "--fail", http.flag(), &url], LIMIT)
+    let body = client.output(User::APP, "curl", &["-sS", "--fail", http.flag(), &url], LIMIT);
+    body.with_context(|| format!("download of {path} with curl {}", http.flag()))
 }
 
 /// Fetches a served file, `"64k"` or `"slow/10m"`, and compares every byte.
@@ -87,7 +88,8 @@ pub fn upload(client: &Pod, server: &Pod, address: IpAddr, http: Http, size: usi
     let name = format!("{size}-{}", http.port());
     let url = format!("http://{}:{}/upload/{name}", host(address), http.port());
     let source = source.to_string_lossy();
-    client.output(User::APP, "curl", &["-sS", "--fail", http.flag(), "--upload-file", &source, &url], LIMIT)?;
+    let sent = client.output(User::APP, "curl", &["-sS", "--fail", http.flag(), "--upload-file", &source, &url], LIMIT);
+    sent.with_context(|| format!("upload of {size} bytes with curl {}", http.flag()))?;
     let written: PathBuf = server.directory().join("nginx/upload").join(name);
     compare(&format!("upload of {size} bytes"), &std::fs::read(&written)?, &bytes)?;
     Ok(std::fs::remove_file(written)?)

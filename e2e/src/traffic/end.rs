@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Instant;
 
 use super::fault::{Fault, What};
 use super::pattern::{Direction, Pattern};
@@ -71,17 +72,23 @@ impl Outgoing {
     pub fn send(&mut self, stream: &TcpStream, size: usize) -> Result<(), Fault> {
         let mut left = size;
         while left > 0 {
+            let since = Instant::now();
             match self.send_once(stream, left, 0) {
                 Ok(n) => left -= n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed("send", error)),
+                Err(error) => return Err(self.failed_since("send", error, since)),
             }
         }
         Ok(())
     }
 
     pub fn failed(&self, doing: &'static str, error: io::Error) -> Fault {
-        Fault::failed(self.pattern, self.offset, doing, error)
+        self.failed_since(doing, error, Instant::now())
+    }
+
+    /// A call that may wait, begun at `since`.
+    pub fn failed_since(&self, doing: &'static str, error: io::Error, since: Instant) -> Fault {
+        Fault::failed(self.pattern, self.offset, doing, error, since)
     }
 }
 
@@ -106,11 +113,12 @@ impl Incoming {
     pub fn receive(&mut self, stream: &TcpStream, size: usize) -> Result<(), Fault> {
         let mut left = size;
         while left > 0 {
+            let since = Instant::now();
             match self.receive_once(stream, left.min(64 << 10), 0)? {
                 Ok(0) => return Err(self.ended()),
                 Ok(n) => left -= n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed("recv", error)),
+                Err(error) => return Err(self.failed_since("recv", error, since)),
             }
         }
         Ok(())
@@ -118,10 +126,11 @@ impl Incoming {
 
     /// Waits for the end of the stream; a byte before it is a fault.
     pub fn expect_end(&mut self, stream: &TcpStream) -> Result<(), Fault> {
+        let since = Instant::now();
         with_buffer(4096, |buffer| match socket::receive(stream, buffer, 0) {
             Ok(0) => Ok(()),
             Ok(n) => Err(Fault::extra(self.pattern, self.offset, &buffer[..n])),
-            Err(error) => Err(self.failed("recv at the end", error)),
+            Err(error) => Err(self.failed_since("recv at the end", error, since)),
         })
     }
 
@@ -130,7 +139,12 @@ impl Incoming {
     }
 
     pub fn failed(&self, doing: &'static str, error: io::Error) -> Fault {
-        Fault::failed(self.pattern, self.offset, doing, error)
+        self.failed_since(doing, error, Instant::now())
+    }
+
+    /// A call that may wait, begun at `since`.
+    pub fn failed_since(&self, doing: &'static str, error: io::Error, since: Instant) -> Fault {
+        Fault::failed(self.pattern, self.offset, doing, error, since)
     }
 }
 

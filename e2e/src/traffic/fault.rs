@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
+use super::PATIENCE;
 use super::pattern::{Origin, Pattern};
 
 /// One stream that is not what was sent.
@@ -55,11 +57,14 @@ impl Fault {
         Self { pattern, offset, what: What::Extra { got: got[..shown].to_vec(), origin: Origin::of(got) } }
     }
 
-    /// A system call that failed; running into a time limit is a stall.
-    pub fn failed(pattern: Pattern, offset: u64, doing: &'static str, error: io::Error) -> Self {
-        let what = match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => What::Stalled { doing },
-            _ => What::Failed { doing, error },
+    /// A system call that failed. Running into the engine's own time limit is a stall; the same error before that is
+    /// something no blocking call may say, and is told as it is.
+    pub fn failed(pattern: Pattern, offset: u64, doing: &'static str, error: io::Error, since: Instant) -> Self {
+        let timed_out = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
+        let what = if timed_out && since.elapsed() >= PATIENCE.mul_f32(0.9) {
+            What::Stalled { doing }
+        } else {
+            What::Failed { doing, error }
         };
         Self { pattern, offset, what }
     }

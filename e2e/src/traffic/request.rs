@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -57,11 +58,12 @@ fn side(
         let mut receive = |incoming: &mut super::end::Incoming, size: usize| {
             let until = incoming.offset + size as u64;
             while incoming.offset < until {
+                let since = Instant::now();
                 match readable.receive(incoming, (until - incoming.offset) as usize)? {
                     Ok(0) => return Err(incoming.ended()),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(incoming.failed("recv", error)),
+                    Err(error) => return Err(incoming.failed_since("recv", error, since)),
                 }
             }
             Ok(())

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use super::end::{End, Incoming, Outgoing, Pair};
@@ -141,10 +141,11 @@ pub fn send_polling(stream: &TcpStream, outgoing: &mut Outgoing, size: usize) ->
         match outgoing.send_once(stream, left, libc::MSG_DONTWAIT) {
             Ok(n) => left -= n,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let since = Instant::now();
                 let events = socket::poll(stream, libc::POLLOUT, PATIENCE.as_millis() as i32)
                     .map_err(|error| outgoing.failed("poll", error))?;
                 if events == 0 {
-                    return Err(outgoing.failed("poll for POLLOUT", io::ErrorKind::TimedOut.into()));
+                    return Err(outgoing.failed_since("poll for POLLOUT", io::ErrorKind::TimedOut.into(), since));
                 }
             }
             Err(error) => return Err(outgoing.failed("send", error)),
@@ -160,11 +161,12 @@ fn read(stream: &TcpStream, incoming: &mut Incoming, bytes: u64, shape: &Shape) 
     while incoming.offset < end {
         let most = if shape.pace == Pace::Slow { SLOW_READ } else { READ };
         let size = most.min((end - incoming.offset) as usize);
+        let since = Instant::now();
         match readable.receive(incoming, size)? {
             Ok(0) => return Err(incoming.ended()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(incoming.failed("recv", error)),
+            Err(error) => return Err(incoming.failed_since("recv", error, since)),
         }
         if shape.pace == Pace::Slow && incoming.offset >= pause_at {
             pause_at = incoming.offset + SLOW_STRETCH;

@@ -11,9 +11,9 @@ use bytemuck::{Pod, Zeroable};
 
 /// The socket is recorded and runs on plain TCP.
 pub const STATE_CANDIDATE: u32 = 0;
-/// In the SOCKHASH since ESTABLISHED: no reader can have been blocked on the TCP queue before.
+/// In the SOCKHASH since before it was accepted: no reader can have been blocked on the TCP queue before.
 pub const STATE_PROMOTED_EARLY: u32 = 1;
-/// In the SOCKHASH since some time after ESTABLISHED: see `copied_at_promotion`.
+/// In the SOCKHASH since some time when a reader may have been blocked already: see `copied_at_promotion`.
 pub const STATE_PROMOTED_LATE: u32 = 2;
 /// Still in the SOCKHASH, but nobody may redirect to it any more; it leaves at the next pass after a grace period.
 pub const STATE_LEAVING: u32 = 3;

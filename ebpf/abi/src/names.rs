@@ -4,6 +4,8 @@
 pub const SOCKETS: &str = "ma_sockets";
 /// Socket storage of every recorded socket: [`crate::Connection`].
 pub const CONNECTIONS: &str = "ma_connections";
+/// Socket storage of those that need a look at every pass: candidates, and sockets whose peer is not known.
+pub const CANDIDATES: &str = "ma_candidates";
 /// Both ends of recorded connections, by [`crate::EndId`].
 pub const ENDS: &str = "ma_ends";
 /// Network namespaces of selected pods, by netns cookie.
@@ -21,14 +23,17 @@ pub const EVENTS: &str = "ma_events";
 pub const ADOPTED: &str = "ma_adopted";
 
 /// All pinned maps.
-pub const MAPS: [&str; 9] = [SOCKETS, CONNECTIONS, ENDS, PODS, POLICIES, SWITCHES, COUNTERS, EVENTS, ADOPTED];
+pub const MAPS: [&str; 10] =
+    [SOCKETS, CONNECTIONS, CANDIDATES, ENDS, PODS, POLICIES, SWITCHES, COUNTERS, EVENTS, ADOPTED];
 
 /// sock_ops: records sockets that become established in selected namespaces.
 pub const SOCKOPS: &str = "ma_sockops";
 /// sk_msg: redirect or pass, for each message of a promoted socket.
 pub const SKMSG: &str = "ma_skmsg";
-/// Iterator over [`CONNECTIONS`]: pairs, promotes, retires.
+/// Iterator over [`CANDIDATES`]: pairs and promotes.
 pub const PROMOTE: &str = "ma_promote";
+/// Iterator over [`CONNECTIONS`]: counts, and takes back what must leave.
+pub const REVIEW: &str = "ma_review";
 /// Iterator over [`CONNECTIONS`]: writes a [`crate::ConnectionRow`] a socket.
 pub const LIST: &str = "ma_list";
 /// Iterator over [`CONNECTIONS`]: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.

@@ -91,8 +91,8 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
 }
 
 /// A thread that was blocked in the plain `tcp_recvmsg` when its socket entered the SOCKHASH waits on the TCP queue
-/// only: a redirected message would wake nobody, for ever. At ESTABLISHED nobody can be blocked yet. A socket that came
-/// later gets its next message through TCP; once that is read, the blocked call has returned.
+/// only: a redirected message would wake nobody, for ever. On a socket that was not accepted yet nobody can be blocked. Any
+/// other gets its next message through TCP; once that is read, the blocked call has returned.
 #[inline(always)]
 fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
     if sender.peer_state == PEER_READY {

@@ -7,7 +7,7 @@
 use crate::counters;
 use crate::iterator::TcpIterator;
 use crate::maps::ma_adopted;
-use crate::record::{find, policy_of, record};
+use crate::record::{find, mark, policy_of, record};
 use crate::socket::{Own, TCP_ESTABLISHED};
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_seq_write};
 use meshaccel_abi::{AdoptSample, Event, SocketKey};
@@ -32,6 +32,7 @@ pub fn ma_adopt(ctx: *mut TcpIterator) -> u32 {
         let Some((slot, policy)) = policy_of(netns_cookie) else { return 0 };
         let key = SocketKey { local: own.local(), remote: own.remote(), generation: 0, netns_cookie, socket_cookie };
         if record(socket, own, &key, id, slot, policy).is_some() {
+            mark(socket);
             counters::event(Event::Adopted);
         }
         return 0;

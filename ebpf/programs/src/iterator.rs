@@ -24,6 +24,12 @@ pub struct StorageIterator {
 }
 
 impl StorageIterator {
+    /// The socket, whatever map is iterated over.
+    #[inline(always)]
+    pub fn socket(ctx: *mut Self) -> Option<Own> {
+        // SAFETY: a field of the context.
+        Own::new(unsafe { (*ctx).sk })
+    }
     /// The socket and its storage; `None` at the end of the pass and for sockets that are no full TCP sockets.
     #[inline(always)]
     pub fn read(ctx: *mut Self) -> Option<(Own, &'static mut Connection)> {

@@ -3,7 +3,7 @@
 //!
 //! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close
 //! * [`skmsg`] redirects or passes each message of a promoted socket
-//! * [`promote`] iterator: pairs candidates, promotes those that gain, takes back those that must leave
+//! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
 //! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
 //! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`counters`] what they share
 //!

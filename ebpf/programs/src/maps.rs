@@ -19,6 +19,11 @@ pub static ma_sockets: SockHash<SocketKey, 131_072> = SockHash::new();
 #[btf_map]
 pub static ma_connections: SkStorage<Connection> = SkStorage::new();
 
+/// Marks the sockets that the promoting pass visits. Those that are settled are not in it, so a node full of long-lived
+/// connections costs nothing. The value means nothing.
+#[btf_map]
+pub static ma_candidates: SkStorage<u32> = SkStorage::new();
+
 /// Records of both ends by identity. Set at load. Not an LRU: a full table must leave what runs alone.
 #[btf_map]
 pub static ma_ends: HashMap<EndId, EndRecord, 262_144, NO_PREALLOC> = HashMap::new();

@@ -1,12 +1,14 @@
-//! Iterator over the storage of all recorded sockets: pairs candidates, promotes those that gain, and takes back
-//! what must leave. The daemon runs a pass of it now and then; nothing depends on when. It writes a [`PassRow`] a socket,
-//! from which the daemon knows how many there are without asking again.
+//! Two iterators over recorded sockets, of which the daemon runs a pass now and then; nothing depends on when.
+//!
+//! * `ma_promote` visits the marked ones: pairs candidates and promotes those that gain. Often, since they are few.
+//! * `ma_review` visits all: does the same, and takes back what must leave. It writes a [`PassRow`] a socket, from which
+//!   the daemon knows how many there are. Rarely, and when something has changed.
 
 use crate::counters;
 use crate::iterator::StorageIterator;
 use crate::maps::{address, ma_ends, ma_sockets};
 use crate::pair;
-use crate::record::policy_in;
+use crate::record::{find, mark, policy_in, unmark};
 use crate::socket::Own;
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_map_update_elem, bpf_seq_write};
@@ -24,6 +26,15 @@ const GRACE: u64 = 1_000_000_000;
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 #[unsafe(no_mangle)]
 pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
+    let Some(own) = StorageIterator::socket(ctx) else { return 0 };
+    let Some(connection) = find(own.pointer()) else { return 0 };
+    visit(own, connection);
+    0
+}
+
+#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+#[unsafe(no_mangle)]
+pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
     visit(own, connection);
     let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { PASS_PAIRED };
@@ -44,9 +55,9 @@ fn visit(own: Own, connection: &mut Connection) {
     match connection.state {
         STATE_CANDIDATE => candidate(own, connection, policy),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
-        STATE_PROMOTED_EARLY if connection.peer_state == PEER_UNKNOWN => unpaired(connection, policy),
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.peer_state == PEER_UNKNOWN => unpaired(connection, policy),
         STATE_LEAVING => leaving(own, connection),
-        _ => {}
+        _ => unmark(own.pointer()),
     }
 }
 
@@ -100,13 +111,15 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     Ok(())
 }
 
-/// An eagerly promoted end that nobody pairs with costs at every send and gains nothing: it leaves, in two steps. First
+/// An end without a peer (an eagerly promoted one that nobody pairs with, or one whose peer has closed) costs at every
+/// send and gains nothing: it leaves, in two steps. First
 /// nobody may pair with it any more; a grace period later it can go without anything being on its way to it.
 #[inline(always)]
 fn unpaired(connection: &mut Connection, policy: &Policy) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     if now.wrapping_sub(connection.promoted_at) < GRACE || pair::find(connection, policy.flags).is_ok() {
+        // The sender's first message writes the pair down; until then it stays marked.
         return;
     }
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
@@ -138,6 +151,7 @@ fn leaving(own: Own, connection: &mut Connection) {
 fn leave(own: Own, connection: &mut Connection) {
     if own.redirected_queue_empty() == Some(true) {
         take_out(connection);
+        mark(own.pointer());
     }
 }
 

@@ -1,10 +1,10 @@
 //! Recording a socket: its storage, and the record that its peer will find.
 
 use crate::counters;
-use crate::maps::{address, ma_connections, ma_ends, ma_pods, ma_policies};
+use crate::maps::{address, ma_candidates, ma_connections, ma_ends, ma_pods, ma_policies};
 use crate::socket::Own;
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_delete, bpf_sk_storage_get};
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use meshaccel_abi::connection::STATE_CANDIDATE;
@@ -16,6 +16,20 @@ use meshaccel_decide::side::side;
 pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
     // SAFETY: the helper takes any full socket; the value lives as long as the program runs (RCU).
     unsafe { bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), 0).cast::<Connection>().as_mut() }
+}
+
+/// Has the promoting pass visit a socket. Without memory for the mark it is left to the review.
+#[inline(always)]
+pub fn mark(socket: *mut c_void) {
+    // SAFETY: as in `find`.
+    unsafe { bpf_sk_storage_get(address(&ma_candidates), socket, null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into()) };
+}
+
+/// Has it visit the socket no more.
+#[inline(always)]
+pub fn unmark(socket: *mut c_void) {
+    // SAFETY: as in `find`.
+    unsafe { bpf_sk_storage_delete(address(&ma_candidates), socket.cast()) };
 }
 
 /// Slot and policy of the selected pod that owns a network namespace.

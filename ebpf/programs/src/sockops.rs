@@ -16,8 +16,10 @@ use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::sock_ops;
 use aya_ebpf::programs::SockOpsContext;
 use core::ffi::c_void;
-use core::ptr::read_volatile;
-use meshaccel_abi::connection::STATE_PROMOTED_EARLY;
+use core::ptr::{read_volatile, write_volatile};
+use meshaccel_abi::connection::{
+    PEER_UNKNOWN, SIDE_EXCLUDED, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+};
 use meshaccel_abi::policy::{EAGER, ENFORCE};
 use meshaccel_abi::{Connection, EndId, Endpoint, Event, Policy, Reason, Role, SocketKey};
 
@@ -43,15 +45,18 @@ fn established(ctx: &SockOpsContext, role: Role) {
     // Without this callback the record would stay until the sweep finds it; so a refusal is no reason to give up.
     let _ = ctx.set_cb_flags((ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
     if policy.flags & (EAGER | ENFORCE) == EAGER | ENFORCE {
-        promote(ctx, connection, policy, role);
+        promote(ctx, own, connection, policy, role);
+    }
+    if connection.state == STATE_CANDIDATE || connection.peer_state == PEER_UNKNOWN {
+        record::mark(socket);
     }
 }
 
 /// Eager promotion. The passive end, which comes second, knows whether its peer is recorded and allowed. The active end
 /// comes first and cannot know; if nobody pairs with it, the promoting iterator takes it back.
 #[inline(always)]
-fn promote(ctx: &SockOpsContext, connection: &mut Connection, policy: &Policy, role: Role) {
-    if connection.side == meshaccel_abi::connection::SIDE_EXCLUDED {
+fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: &Policy, role: Role) {
+    if connection.side == SIDE_EXCLUDED {
         connection.reason = Reason::ExcludedPort as u32;
         return;
     }
@@ -81,11 +86,20 @@ fn promote(ctx: &SockOpsContext, connection: &mut Connection, policy: &Policy, r
         connection.reason = counters::promotion_failed(result) as u32;
         return;
     }
-    connection.state = STATE_PROMOTED_EARLY;
+    // Nobody can have called recv on a socket that has not been accepted yet. But a client may call recv in one thread
+    // while another connects: it may be blocked on the TCP queue already, as a late-promoted socket's reader may be.
+    connection.state = match role {
+        Role::Passive => STATE_PROMOTED_EARLY,
+        Role::Active => STATE_PROMOTED_LATE,
+    };
+    connection.copied_at_promotion = own.copied_sequence();
     connection.promoted_at = connection.recorded_at;
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: this end's own record; its other writer, the iterator, leaves early sockets alone for a second.
-        unsafe { (*record).state = STATE_PROMOTED_EARLY }
+        // SAFETY: this end's own record; its other writer, the iterator, leaves new sockets alone for a second.
+        unsafe {
+            write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
+            write_volatile(&raw mut (*record).state, connection.state);
+        }
     }
     counters::event(Event::PromotedEarly);
 }

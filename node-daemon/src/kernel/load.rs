@@ -116,6 +116,7 @@ impl Programs {
         let map = match name {
             names::SWEEP => Some(self.map(names::ENDS)?),
             names::ADOPT => None,
+            names::PROMOTE => Some(self.map(names::CANDIDATES)?),
             _ => Some(self.map(names::CONNECTIONS)?),
         };
         bpf::link_iterator(self.program(name)?.as_fd(), map)
@@ -143,7 +144,8 @@ impl Programs {
 }
 
 /// Iterators and what they iterate over.
-const ITERATORS: [(&str, &str); 5] = [
+const ITERATORS: [(&str, &str); 6] = [
+    (names::REVIEW, "bpf_sk_storage_map"),
     (names::PROMOTE, "bpf_sk_storage_map"),
     (names::LIST, "bpf_sk_storage_map"),
     (names::RETIRE, "bpf_sk_storage_map"),
@@ -151,7 +153,7 @@ const ITERATORS: [(&str, &str); 5] = [
     (names::ADOPT, "tcp"),
 ];
 /// Iterators that are pinned.
-const PINNED: [&str; 4] = [names::PROMOTE, names::LIST, names::RETIRE, names::SWEEP];
+const PINNED: [&str; 5] = [names::PROMOTE, names::REVIEW, names::LIST, names::RETIRE, names::SWEEP];
 
 fn load_program<'a, P>(
     ebpf: &'a mut Ebpf,

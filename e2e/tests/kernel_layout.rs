@@ -1,0 +1,77 @@
+//! Invariant 8 across versions: a daemon that finds pins of another layout retires them without breaking a connection.
+//!
+//! The other version is made by renaming the folder of the pins: what a daemon knows of a foreign layout is its folder's
+//! name, the map `ma_switches` and the iterator `ma_retire`, and it may use nothing else.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::Promotion;
+use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::traffic::{Family, Load, request};
+use meshaccel_e2e::wait::{wait_for, wait_until};
+
+both_promotions!(another_layout_is_replaced_under_load, a_half_made_layout_is_replaced);
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn layouts(daemon: &Daemon) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(daemon.bpffs())?.collect::<Result<Vec<_>, _>>()?;
+    let mut names: Vec<_> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn another_layout_is_replaced_under_load(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    let mut pairs = pods.pairs(0, Family::V4, 12)?;
+    daemon.warm_all(&mut pairs)?;
+    let load = Load::start(pairs, 57);
+    daemon.kill9()?;
+    let own = layouts(&daemon)?.pop().context("a layout is pinned")?;
+    std::fs::rename(daemon.bpffs().join(&own), daemon.bpffs().join("layout-4242"))?;
+
+    daemon.restart()?;
+    let bouts = load.bouts() + 20;
+    wait_until(LIMIT, "the load to go on", || (load.bouts() >= bouts || load.has_failed()).then_some(()))?;
+    let mut pairs = load.finish()?;
+    ensure!(layouts(&daemon)? == [own], "pinned are {:?}", layouts(&daemon)?);
+    // The same connections, recorded anew by the new version, which promotes them on evidence.
+    wait_for(LIMIT, "every connection to be promoted again", || {
+        for pair in &mut pairs {
+            request::by_hand(pair, 12, 64)?;
+        }
+        let connections = daemon.connections()?;
+        ensure!(connections.promoted() == 24, "{} of 24 sockets are promoted", connections.promoted());
+        Ok(())
+    })?;
+    for mut pair in pairs {
+        let before = daemon.redirected(&pair)?;
+        request::by_hand(&mut pair, 20, 64)?;
+        ensure!(daemon.redirected(&pair)? >= before + 30, "the connection is not redirected again");
+        pair.close()?;
+    }
+    Ok(())
+}
+
+/// A daemon of another version that died while it installed: maps without iterators.
+fn a_half_made_layout_is_replaced(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    daemon.kill9()?;
+    let own = layouts(&daemon)?.pop().context("a layout is pinned")?;
+    let other = daemon.bpffs().join("layout-4242");
+    std::fs::rename(daemon.bpffs().join(&own), &other)?;
+    for name in ["ma_sockops", "ma_retire", "ma_list"] {
+        std::fs::remove_file(other.join(name))?;
+    }
+    daemon.restart()?;
+    ensure!(layouts(&daemon)? == [own], "pinned are {:?}", layouts(&daemon)?);
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    pair.close()?;
+    Ok(())
+}
