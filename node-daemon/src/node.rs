@@ -2,6 +2,7 @@
 //! knows nothing of where objects come from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::ENFORCE;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use crate::apply::{Resident, apply};
 use crate::kernel::load::Loaded;
 use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
-use crate::kernel::passes::{PassError, Passes, SlotTally, Tally};
+use crate::kernel::passes::{self, PassError, Passes, SlotTally, Tally};
 use crate::kernel::pins::Layout;
 use crate::observe::{Locator, Residence};
 use crate::plan::{self, Action, Observed, Target};
@@ -23,6 +24,8 @@ use crate::sys::netns::NetnsCookie;
 const SHARE: u32 = 1000;
 /// A new busy connection is promoted within a second, so passes are at most this far apart where they are cheap.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+/// While an application waits to be taken out (see `rescue.rs` of the programs): somebody's request hangs on it.
+const RESCUE_PAUSE: Duration = Duration::from_millis(25);
 /// And however expensive they are, at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A review of all connections when nothing has changed: it finds what went unnoticed.
@@ -88,6 +91,8 @@ pub struct Node {
     tally: Tally,
     /// When the last review began, and what had happened by then.
     reviewed: Option<(Instant, u64)>,
+    /// Where selected pods live.
+    residences: BTreeMap<NetnsCookie, PathBuf>,
     /// Targets of the last plan, so that nothing is read or written while nothing changes.
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
@@ -105,6 +110,7 @@ impl Node {
             passing_since: BTreeMap::new(),
             tally: Tally::default(),
             reviewed: None,
+            residences: BTreeMap::new(),
             planned: None,
             unfinished: false,
         })
@@ -112,7 +118,14 @@ impl Node {
 
     /// One pass over the candidates, and a review of all connections when it is due. Gives the time until the next pass.
     pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
-        let pause = (self.passes.promote()? * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let promoted = self.passes.promote()?;
+        for cookie in &promoted.rescued {
+            let Some(path) = self.residences.get(cookie) else { continue };
+            passes::kick(&self.loaded.kick, path)?;
+            tracing::debug!(netns_cookie = cookie.0, "Took an application with unread bytes back to plain TCP");
+        }
+        let cheap = (promoted.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let pause = if promoted.pending { RESCUE_PAUSE } else { cheap };
         let happened = self.maps.events()?.iter().map(|(_, count)| count).sum();
         if self.review_is_due(happened, now) {
             self.tally = self.passes.review()?;
@@ -189,6 +202,7 @@ impl Node {
             }
             self.planned = Some(targets);
         }
+        self.residences = residences.into_iter().map(|r| (r.cookie, r.path)).collect();
         self.fill_in(&mut statuses)?;
         Ok((statuses, problems))
     }

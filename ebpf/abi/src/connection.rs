@@ -47,6 +47,8 @@ pub struct Connection {
     pub recorded_at: u64,
     /// When it entered the SOCKHASH; 0 while it is not there.
     pub promoted_at: u64,
+    /// When `sender_held` became 1, in ns of CLOCK_MONOTONIC.
+    pub held_since: u64,
     /// Messages and bytes that this end sent by redirection.
     pub redirected: Counter,
     /// Messages and bytes that this end sent through TCP while it was in the SOCKHASH.
@@ -75,6 +77,14 @@ pub struct Connection {
     pub sender_bytes: u32,
     /// `copied_seq` of this socket when it entered the SOCKHASH late.
     pub copied_at_promotion: u32,
+    /// `SIDE_*` of the peer.
+    pub peer_side: u32,
+    /// 1 when this end has sent the application bytes through TCP since the peer was last seen to have read them all.
+    pub sender_passed: u32,
+    /// 1 when nothing may be redirected because the peer is about to be taken out of the SOCKHASH. Written by iterators.
+    pub sender_held: u32,
+    /// `passed.messages` at the last visit, to see whether more have passed since.
+    pub passed_seen: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].
@@ -95,6 +105,10 @@ pub struct EndRecord {
     pub state: u32,
     /// As [`Connection::copied_at_promotion`].
     pub copied_at_promotion: u32,
+    /// 1 when this end was taken out because TCP's bytes waited unread at it: it is not promoted again.
+    pub takes_bulk: u32,
+    /// 1 when its reader must be woken once more.
+    pub kick: u32,
 }
 
 /// Messages and bytes.
@@ -132,7 +146,7 @@ pub struct ConnectionRow {
 /// Bit of [`PassRow::state`].
 pub const PASS_PAIRED: u8 = 0x80;
 
-/// One row of the promoting iterator: what there is, in four bytes a socket.
+/// One row of the review: what there is, in four bytes a socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct PassRow {
@@ -142,6 +156,14 @@ pub struct PassRow {
     pub state: u8,
     /// [`Connection::reason`]
     pub reason: u8,
+}
+
+/// One row of the promoting iterator: a socket that was taken out and whose reader must be woken.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct RescueRow {
+    /// Network namespace of the socket; 0 when nothing was taken out yet and the daemon should come back soon.
+    pub netns_cookie: u64,
 }
 
 /// One row of the adopting iterator: a TCP socket that was there before it could be recorded.

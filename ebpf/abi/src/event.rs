@@ -62,5 +62,7 @@ numbered! {
         Adopted = 11 => "adopted", "sockets recorded that were open before the daemon started";
         /// A record whose socket was gone was removed.
         Swept = 12 => "swept", "stale records removed";
+        /// An application's socket was taken out because TCP's bytes waited unread at it.
+        Rescued = 13 => "rescued", "sockets taken back to plain TCP because bytes waited unread in the TCP queue";
     }
 }

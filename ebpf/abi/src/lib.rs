@@ -20,7 +20,7 @@ pub mod offsets;
 pub mod policy;
 pub mod reason;
 
-pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord, PassRow};
+pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord, PassRow, RescueRow};
 pub use event::Event;
 pub use key::{EndId, Endpoint, Role, SocketKey};
 pub use offsets::Offsets;

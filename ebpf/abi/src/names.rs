@@ -41,6 +41,8 @@ pub const LIST: &str = "ma_list";
 pub const RETIRE: &str = "ma_retire";
 /// Iterator over the TCP sockets of one namespace: finds, and records, connections older than the daemon.
 pub const ADOPT: &str = "ma_adopt";
+/// Iterator over the TCP sockets of one namespace: wakes the readers of sockets that were taken out.
+pub const KICK: &str = "ma_kick";
 /// Iterator over [`ENDS`]: removes records whose socket is gone.
 pub const SWEEP: &str = "ma_sweep";
 

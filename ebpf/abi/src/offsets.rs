@@ -55,6 +55,14 @@ pub struct Offsets {
     pub data_segs_in: u32,
     /// `tcp_sock.data_segs_out`
     pub data_segs_out: u32,
+    /// `sock.sk_rcvlowat`
+    pub rcvlowat: u32,
+    /// `sock.sk_socket`, a pointer
+    pub socket: u32,
+    /// `socket.file`, a pointer, from the address of the `socket`
+    pub socket_file: u32,
+    /// `file.f_flags`, from the address of the `file`
+    pub file_flags: u32,
     /// Not an offset: 1 when redirected bytes count in `rmem_alloc` on this kernel (Linux 6.13, and stable backports).
     pub rmem_counts: u32,
 }

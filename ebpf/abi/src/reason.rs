@@ -53,6 +53,10 @@ numbered! {
         PromotionRefused = 20 => "promotion_refused", "the kernel does not let this socket be redirected (MPTCP, kTLS, or no longer established)";
         /// The socket is on its way out of the SOCKHASH.
         Leaving = 21 => "leaving", "on its way back to plain TCP";
+        /// The application receives large messages.
+        TakesBulk = 22 => "takes_bulk", "the application receives large messages, which this kernel serves better over TCP";
+        /// The application's descriptor is blocking.
+        BlockingApplication = 23 => "blocking_application", "the application's descriptor is blocking (no O_NONBLOCK): its receive calls could end early on a redirected socket";
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Sender {
     pub pod_off: bool,
     /// Both ends' policies say that messages may be redirected.
     pub enforced: bool,
+    /// The peer is about to be taken out of the SOCKHASH.
+    pub held: bool,
     /// `PEER_*`.
     pub peer_state: u32,
     /// `tcp_sock.write_seq`: the sequence number after the last byte that was given to TCP.
@@ -86,6 +88,9 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
     }
     if sender.peer_state == PEER_UNKNOWN {
         return Err(Reason::Unpaired);
+    }
+    if sender.held {
+        return Err(Reason::Leaving);
     }
     Ok(())
 }

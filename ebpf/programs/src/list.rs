@@ -2,6 +2,7 @@
 
 use crate::iterator::StorageIterator;
 use crate::maps::ma_ends;
+use crate::record::refresh;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_seq_write};
 use core::ffi::c_void;
 use meshaccel_abi::{Connection, EndRecord};
@@ -24,6 +25,7 @@ static NO_PEER: [u8; size_of::<EndRecord>()] = [0; size_of::<EndRecord>()];
 #[unsafe(no_mangle)]
 pub fn ma_list(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
+    refresh(connection);
     let file = StorageIterator::file(ctx);
     let peer = ma_ends.get_ptr(connection.id.peer());
     let tail = Tail {

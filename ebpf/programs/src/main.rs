@@ -4,6 +4,7 @@
 //! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close
 //! * [`skmsg`] redirects or passes each message of a promoted socket
 //! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
+//! * [`rescue`] takes applications out of the SOCKHASH at which TCP's bytes wait unread
 //! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
 //! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`counters`] what they share
 //!
@@ -20,6 +21,7 @@ mod maps;
 mod pair;
 mod promote;
 mod record;
+mod rescue;
 mod retire;
 mod skmsg;
 mod socket;

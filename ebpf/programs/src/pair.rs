@@ -24,5 +24,6 @@ pub fn write(connection: &mut Connection, peer: &EndRecord) {
     connection.peer_key = peer.key;
     connection.peer_socket = peer.socket;
     connection.peer_slot = peer.slot;
+    connection.peer_side = peer.side;
     connection.peer_state = PEER_PAIRED;
 }

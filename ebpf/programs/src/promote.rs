@@ -8,15 +8,16 @@ use crate::counters;
 use crate::iterator::StorageIterator;
 use crate::maps::{address, ma_ends, ma_sockets};
 use crate::pair;
-use crate::record::{find, mark, policy_in, unmark};
-use crate::socket::Own;
+use crate::record::{find, mark, policy_in, refresh, to_candidate, unmark};
+use crate::rescue;
+use crate::socket::{Other, Own};
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_map_update_elem, bpf_seq_write};
 use meshaccel_abi::connection::{
-    PASS_PAIRED, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+    PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
-use meshaccel_abi::policy::{EAGER, ENFORCE, OBSERVE, RETIRE};
-use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason};
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE};
+use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::evidence::{Evidence, worth};
 
 /// How long an eagerly promoted active end may wait for its peer, and how long nobody may redirect to a socket before
@@ -29,6 +30,12 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
     let Some(own) = StorageIterator::socket(ctx) else { return 0 };
     let Some(connection) = find(own.pointer()) else { return 0 };
     visit(own, connection);
+    if let Some(row) = rescue::visit(connection) {
+        // SAFETY: a row on the stack.
+        unsafe {
+            bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
+        }
+    }
     0
 }
 
@@ -47,6 +54,7 @@ pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
 
 #[inline(always)]
 fn visit(own: Own, connection: &mut Connection) {
+    refresh(connection);
     let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else {
         // Its pod's slot has been freed, which happens only when the pod's network namespace is gone or after
         // everything in it was retired.
@@ -57,7 +65,8 @@ fn visit(own: Own, connection: &mut Connection) {
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.peer_state == PEER_UNKNOWN => unpaired(connection, policy),
         STATE_LEAVING => leaving(own, connection),
-        _ => unmark(own.pointer()),
+        _ if connection.sender_passed == 0 => unmark(own.pointer()),
+        _ => {}
     }
 }
 
@@ -81,9 +90,24 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if policy.flags & ENFORCE == 0 {
         return Err(Reason::NotEnforced);
     }
-    let evidence = Evidence { segments_in: own.segments_in(), segments_out: own.segments_out() };
-    if policy.flags & EAGER == 0 && !worth(&evidence) {
-        return Err(Reason::Candidate);
+    if let Some(record) = ma_ends.get_ptr(connection.id) {
+        // SAFETY: readable while the program runs (RCU).
+        if unsafe { (*record).takes_bulk } != 0 {
+            return Err(Reason::TakesBulk);
+        }
+    }
+    if policy.flags & ANY_PAIR == 0 {
+        applications_never_block(own, connection)?;
+    }
+    if policy.flags & EAGER == 0 {
+        worth(&Evidence {
+            segments_in: own.segments_in(),
+            segments_out: own.segments_out(),
+            bytes_in: own.bytes_received(),
+            bytes_out: own.bytes_acked(),
+            application_reads: connection.side != SIDE_SIDECAR,
+            peer_application_reads: connection.peer_side != SIDE_SIDECAR,
+        })?;
     }
     let mut key = connection.key;
     // SAFETY: a key on the stack and a socket pointer that the verifier knows; the value of a SOCKHASH is a socket.
@@ -109,6 +133,17 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     }
     counters::event(Event::PromotedLate);
     Ok(())
+}
+
+/// A blocking receive call on a socket in a SOCKHASH waits once: a wake-up without data (write space, the
+/// acknowledgement of its own FIN) ends it with EAGAIN (tcp_bpf_recvmsg, all kernels so far). Behind a sidecar, where nobody
+/// said otherwise, an application is promoted only if its descriptor is non-blocking, as that of every event loop is.
+#[inline(always)]
+fn applications_never_block(own: Own, connection: &Connection) -> Result<(), Reason> {
+    let (own, peer) = (Other(own.address()), Other(connection.peer_socket));
+    let own_may = connection.side == SIDE_SIDECAR || own.nonblocking() == Some(true);
+    let peer_may = connection.peer_side == SIDE_SIDECAR || peer.nonblocking() == Some(true);
+    if own_may && peer_may { Ok(()) } else { Err(Reason::BlockingApplication) }
 }
 
 /// An end without a peer (an eagerly promoted one that nobody pairs with, or one whose peer has closed) costs at every
@@ -161,11 +196,7 @@ pub fn take_out(connection: &mut Connection) {
     let mut key = connection.key;
     // SAFETY: a key on the stack.
     unsafe { bpf_map_delete_elem(address(&ma_sockets), (&raw mut key).cast()) };
-    connection.state = STATE_CANDIDATE;
-    connection.promoted_at = 0;
-    connection.peer_state = PEER_UNKNOWN;
-    connection.sender_clean = 0;
-    connection.reason = Reason::Candidate as u32;
+    to_candidate(connection);
     // A sender that still has this end down as ready must not find its next stay by the old key: a thread may by then be
     // blocked in the plain receive call.
     connection.key.generation = connection.key.generation.wrapping_add(1);

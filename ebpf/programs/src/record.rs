@@ -7,7 +7,7 @@ use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_delete, bpf_sk_storage_get};
 use core::ffi::c_void;
 use core::ptr::null_mut;
-use meshaccel_abi::connection::STATE_CANDIDATE;
+use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::side::side;
 
@@ -30,6 +30,32 @@ pub fn mark(socket: *mut c_void) {
 pub fn unmark(socket: *mut c_void) {
     // SAFETY: as in `find`.
     unsafe { bpf_sk_storage_delete(address(&ma_candidates), socket.cast()) };
+}
+
+/// A socket may have been taken out of the SOCKHASH by a visit to its peer, which cannot reach this storage; the record
+/// tells.
+#[inline(always)]
+pub fn refresh(connection: &mut Connection) {
+    let Some(record) = ma_ends.get_ptr(connection.id) else { return };
+    // SAFETY: readable while the program runs (RCU).
+    let generation = unsafe { (*record).key.generation };
+    if generation != connection.key.generation {
+        connection.key.generation = generation;
+        to_candidate(connection);
+        connection.reason = Reason::TakesBulk as u32;
+    }
+}
+
+/// The state of a socket that is not in the SOCKHASH.
+#[inline(always)]
+pub fn to_candidate(connection: &mut Connection) {
+    connection.state = STATE_CANDIDATE;
+    connection.promoted_at = 0;
+    connection.peer_state = PEER_UNKNOWN;
+    connection.sender_clean = 0;
+    connection.sender_passed = 0;
+    connection.sender_held = 0;
+    connection.reason = Reason::Candidate as u32;
 }
 
 /// Slot and policy of the selected pod that owns a network namespace.
@@ -83,6 +109,8 @@ pub fn record(
         side,
         state: STATE_CANDIDATE,
         copied_at_promotion: 0,
+        takes_bulk: 0,
+        kick: 0,
     };
     if ma_ends.insert(id, end, 0).is_err() {
         counters::event(Event::EndsFull);

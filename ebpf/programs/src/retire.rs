@@ -6,6 +6,7 @@
 use crate::iterator::StorageIterator;
 use crate::maps::ma_switches;
 use crate::promote::take_out;
+use crate::record::refresh;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_seq_write};
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::policy::NODE_SWITCH;
@@ -14,6 +15,7 @@ use meshaccel_abi::policy::NODE_SWITCH;
 #[unsafe(no_mangle)]
 pub fn ma_retire(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
+    refresh(connection);
     if connection.state == STATE_CANDIDATE {
         return 0;
     }

@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
-use meshaccel_abi::connection::{PEER_READY, PEER_UNKNOWN};
+use meshaccel_abi::connection::{PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
 use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
@@ -36,14 +36,26 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
         Err(reason) => {
             // Its bytes go through TCP now: the peer must have read them before the next redirect.
             connection.sender_clean = 0;
-            connection.passed.messages += 1;
             connection.passed.bytes += u64::from(size);
+            connection.passed.messages += 1;
+            watch(socket, connection);
             reason
         }
     };
     connection.reason = reason as u32;
     counters::message(reason as u32, size);
     SK_PASS
+}
+
+/// An application in the SOCKHASH to which bytes go through TCP may not learn of them (see `rescue.rs`): the next pass
+/// looks after it. The count of passed messages is raised before the flag is read, and the pass reads it again after it
+/// has taken the flag down, which it does only when nothing has passed for a while.
+#[inline(always)]
+fn watch(socket: *mut c_void, connection: &mut Connection) {
+    if connection.sender_passed == 0 && connection.peer_state != PEER_UNKNOWN && connection.peer_side != SIDE_SIDECAR {
+        connection.sender_passed = 1;
+        record::mark(socket);
+    }
 }
 
 #[inline(always)]
@@ -86,6 +98,7 @@ fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u
         node_off: is_off(NODE_SWITCH),
         pod_off: is_off(POD_SWITCHES + connection.slot) || (!same_pod && is_off(POD_SWITCHES + connection.peer_slot)),
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
+        held: connection.sender_held != 0,
         peer_state: connection.peer_state,
         write_sequence,
         clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },

@@ -122,6 +122,11 @@ impl Own {
         let net: u64 = Other(self.address()).read(offset!(net)).unwrap_or(0);
         Other(net).read(offset!(net_cookie)).unwrap_or(0)
     }
+    /// `SO_RCVLOWAT`
+    #[inline(always)]
+    pub fn receive_low_water(self) -> i32 {
+        self.load(offset!(rcvlowat))
+    }
     /// See [`Other::redirected_queue_empty`].
     #[inline(always)]
     pub fn redirected_queue_empty(self) -> Option<bool> {
@@ -142,6 +147,27 @@ impl Other {
     #[inline(always)]
     pub fn copied_sequence(self) -> Option<u32> {
         self.read(offset!(copied_seq))
+    }
+    /// Does the application use the socket through a non-blocking descriptor? `None`: it has none (not accepted yet).
+    #[inline(always)]
+    pub fn nonblocking(self) -> Option<bool> {
+        const O_NONBLOCK: u32 = 0o4000;
+        let socket: u64 = self.read(offset!(socket))?;
+        if socket == 0 {
+            return None;
+        }
+        let file: u64 = Other(socket).read(offset!(socket_file))?;
+        if file == 0 {
+            return None;
+        }
+        let flags: u32 = Other(file).read(offset!(file_flags))?;
+        Some(flags & O_NONBLOCK != 0)
+    }
+    /// Bytes that TCP has received and the application has not read (a FIN counts as one).
+    #[inline(always)]
+    pub fn unread(self) -> Option<u32> {
+        let received: u32 = self.read(offset!(rcv_nxt))?;
+        Some(received.wrapping_sub(self.copied_sequence()?))
     }
     #[inline(always)]
     pub fn cookie(self) -> Option<u64> {

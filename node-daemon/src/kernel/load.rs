@@ -62,6 +62,8 @@ pub struct Capacity {
 pub struct Loaded {
     /// The adopting iterator: it is opened anew in each network namespace, so it is not pinned.
     pub adopt: Pass,
+    /// The iterator that wakes readers: likewise.
+    pub kick: Pass,
 }
 
 /// The object with its programs loaded.
@@ -115,7 +117,7 @@ impl Programs {
     pub fn link_iterator(&self, name: &'static str) -> Result<OwnedFd, LoadError> {
         let map = match name {
             names::SWEEP => Some(self.map(names::ENDS)?),
-            names::ADOPT => None,
+            names::ADOPT | names::KICK => None,
             names::PROMOTE => Some(self.map(names::CANDIDATES)?),
             _ => Some(self.map(names::CONNECTIONS)?),
         };
@@ -144,7 +146,8 @@ impl Programs {
 }
 
 /// Iterators and what they iterate over.
-const ITERATORS: [(&str, &str); 6] = [
+const ITERATORS: [(&str, &str); 7] = [
+    (names::KICK, "tcp"),
     (names::REVIEW, "bpf_sk_storage_map"),
     (names::PROMOTE, "bpf_sk_storage_map"),
     (names::LIST, "bpf_sk_storage_map"),
@@ -188,7 +191,10 @@ pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &
             replace_pin(&link, &path)?;
         }
     }
-    Ok(Loaded { adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?) })
+    Ok(Loaded {
+        adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?),
+        kick: Pass::from_link(names::KICK, programs.link_iterator(names::KICK)?),
+    })
 }
 
 /// Pins, in place of what is pinned there.

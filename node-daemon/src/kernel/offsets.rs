@@ -33,6 +33,10 @@ pub fn find(btf: &Btf, rmem_counts: bool) -> Result<Offsets, BtfError> {
         bytes_received: tcp("bytes_received")?,
         data_segs_in: tcp("data_segs_in")?,
         data_segs_out: tcp("data_segs_out")?,
+        socket: sock("sk_socket")?,
+        socket_file: btf.offset("socket", "file")?,
+        file_flags: btf.offset("file", "f_flags")?,
+        rcvlowat: sock("sk_rcvlowat")?,
         rmem_counts: u32::from(rmem_counts),
     })
 }

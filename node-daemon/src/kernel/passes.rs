@@ -1,5 +1,6 @@
 //! Runs the iterators and reads what they write.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -7,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
 use meshaccel_abi::connection::{PASS_PAIRED, STATE_CANDIDATE};
-use meshaccel_abi::{AdoptSample, ConnectionRow, EndId, PassRow, names};
+use meshaccel_abi::{AdoptSample, ConnectionRow, EndId, PassRow, RescueRow, names};
 use thiserror::Error;
 
 use super::maps::{Maps, Slot};
 use super::pins::Layout;
 use crate::adopt;
+use crate::sys::netns::NetnsCookie;
 use crate::sys::{bpf, netns};
 
 /// What can go wrong with a pass.
@@ -75,6 +77,23 @@ impl Pass {
     }
 }
 
+/// What a pass did.
+#[derive(Clone, Debug, Default)]
+pub struct Promoted {
+    /// Namespaces in which readers must be woken.
+    pub rescued: BTreeSet<NetnsCookie>,
+    /// Some application is held and waits for the next pass.
+    pub pending: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Wakes the readers of sockets that were taken out in the namespace at `path`.
+pub fn kick(link: &Pass, path: &Path) -> Result<(), PassError> {
+    netns::enter(path, || link.run(|_: &u8| {}))
+        .unwrap_or_else(|source| Err(PassError::Open { name: names::KICK, source }))
+}
+
 /// What a review found.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -125,11 +144,15 @@ impl Passes {
         })
     }
 
-    /// Pairs and promotes. Gives how long it took.
-    pub fn promote(&self) -> Result<Duration, PassError> {
-        let start = Instant::now();
-        self.promote.run(|_: &u8| {})?;
-        Ok(start.elapsed())
+    /// Pairs, promotes, and takes out applications at which TCP's bytes wait unread.
+    pub fn promote(&self) -> Result<Promoted, PassError> {
+        let (start, mut promoted) = (Instant::now(), Promoted::default());
+        self.promote.run(|row: &RescueRow| match row.netns_cookie {
+            0 => promoted.pending = true,
+            cookie => drop(promoted.rescued.insert(NetnsCookie(cookie))),
+        })?;
+        promoted.took = start.elapsed();
+        Ok(promoted)
     }
 
     /// Counts all sockets, and takes back what must leave.

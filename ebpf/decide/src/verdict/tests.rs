@@ -28,6 +28,7 @@ fn sender() -> Sender {
         node_off: false,
         pod_off: false,
         enforced: true,
+        held: false,
         peer_state: PEER_READY,
         write_sequence: 1000,
         clean_sequence: Some(1000),
@@ -50,7 +51,8 @@ fn a_clean_ready_direction_redirects() {
 
 #[test]
 fn each_obstacle_gives_its_reason() {
-    let cases: [(Reason, Sender, Fake); 11] = [
+    let cases: [(Reason, Sender, Fake); 12] = [
+        (Reason::Leaving, Sender { held: true, ..sender() }, peer()),
         (Reason::SwitchedOff, Sender { node_off: true, pod_off: true, ..sender() }, peer()),
         (Reason::PodSwitchedOff, Sender { pod_off: true, ..sender() }, peer()),
         (Reason::NotEnforced, Sender { enforced: false, ..sender() }, peer()),

@@ -1,0 +1,104 @@
+//! An application's socket in the SOCKHASH is served wrongly while bytes wait in its TCP queue: FIONREAD counts the
+//! redirected queue only (Linux 6.18.14 and later). nginx, which asks after each full buffer, is told 0 and waits for an
+//! edge that never comes, since nothing more arrives.
+//!
+//! So when messages to an application had to take TCP and are still unread at the next pass, the application's socket
+//! leaves the SOCKHASH, where it is served as any TCP socket, and its reader is woken. In two steps:
+//!
+//! 1. *hold*: its peer redirects nothing any more;
+//! 2. a grace period later, when nothing can be on its way and the redirected queue has been read: out, and a row for the
+//!    daemon, which runs `ma_kick` in that network namespace.
+
+use crate::counters;
+use crate::iterator::TcpIterator;
+use crate::maps::{address, ma_ends, ma_sockets};
+use crate::record::{find, refresh};
+use crate::socket::{Other, Own};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_setsockopt};
+use core::ptr::{read_volatile, write_volatile};
+use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
+use meshaccel_abi::{Connection, Event, RescueRow};
+
+/// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
+const GRACE: u64 = 20_000_000;
+
+/// Looks after the application that this sender talks to.
+#[inline(always)]
+pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
+    if sender.sender_passed == 0 || sender.state == STATE_CANDIDATE {
+        return None;
+    }
+    let reader = Other(sender.peer_socket);
+    let same = sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
+    let passed = sender.passed.messages as u32;
+    if !same || (reader.unread() == Some(0) && passed == sender.passed_seen) {
+        // Nothing has passed since the last visit, and all is read.
+        sender.sender_held = 0;
+        // SAFETY: live values; volatile, so that the count is read after the flag is down.
+        let passed_now = unsafe {
+            write_volatile(&raw mut sender.sender_passed, 0);
+            read_volatile(&raw const sender.passed.messages) as u32
+        };
+        if passed_now == passed {
+            return None;
+        }
+        sender.sender_passed = 1;
+    }
+    sender.passed_seen = passed;
+    if reader.unread() == Some(0) {
+        return Some(RescueRow { netns_cookie: 0 });
+    }
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if sender.sender_held == 0 {
+        sender.held_since = now;
+        sender.sender_held = 1;
+    } else if now.wrapping_sub(sender.held_since) >= GRACE && reader.redirected_queue_empty() == Some(true) {
+        return Some(take_out(sender));
+    }
+    Some(RescueRow { netns_cookie: 0 })
+}
+
+#[inline(always)]
+fn take_out(sender: &mut Connection) -> RescueRow {
+    let mut key = sender.peer_key;
+    // SAFETY: a key on the stack.
+    unsafe { bpf_map_delete_elem(address(&ma_sockets), (&raw mut key).cast()) };
+    if let Some(record) = ma_ends.get_ptr_mut(sender.id.peer()) {
+        // SAFETY: the peer's record; its own programs do not run while it is out of the SOCKHASH.
+        unsafe {
+            (*record).state = STATE_CANDIDATE;
+            (*record).takes_bulk = 1;
+            (*record).kick = 1;
+            (*record).key.generation = sender.peer_key.generation.wrapping_add(1);
+        }
+    }
+    sender.sender_passed = 0;
+    sender.sender_held = 0;
+    sender.peer_state = PEER_UNKNOWN;
+    counters::event(Event::Rescued);
+    RescueRow { netns_cookie: sender.peer_key.netns_cookie }
+}
+
+/// Wakes the readers of sockets that were taken out. Setting SO_RCVLOWAT to what it is runs the kernel's own
+/// tcp_data_ready (tcp_set_rcvlowat), and an iterator over TCP sockets may do that.
+#[unsafe(link_section = "iter/tcp")]
+#[unsafe(no_mangle)]
+pub fn ma_kick(ctx: *mut TcpIterator) -> u32 {
+    // SAFETY: a field of the context.
+    let Some(own) = Own::new(unsafe { (*ctx).socket }) else { return 0 };
+    let Some(connection) = find(own.pointer()) else { return 0 };
+    let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return 0 };
+    // SAFETY: this end's own record.
+    let kick = unsafe { core::mem::replace(&mut (*record).kick, 0) };
+    if kick == 0 {
+        return 0;
+    }
+    refresh(connection);
+    const SOL_SOCKET: i32 = 1;
+    const SO_RCVLOWAT: i32 = 18;
+    let mut low_water = own.receive_low_water();
+    // SAFETY: a value on the stack.
+    unsafe { bpf_setsockopt(own.pointer(), SOL_SOCKET, SO_RCVLOWAT, (&raw mut low_water).cast(), 4) };
+    0
+}
