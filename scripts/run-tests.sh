@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the integration tests of e2e/tests whose names begin with $1, a file at a time, one test after another: they share
-# the kernel. Goes on after a failure and fails at the end. With --list: only says which there are.
+# the kernel. Goes on after a failure and fails at the end.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 prefix=$1

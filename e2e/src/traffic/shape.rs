@@ -20,6 +20,8 @@ pub enum Reader {
 
 impl Reader {
     pub const ALL: [Self; 4] = [Self::Blocking, Self::Poll, Self::Level, Self::Edge];
+    /// Those that wait outside of the receive call.
+    pub const WAITING: [Self; 3] = [Self::Poll, Self::Level, Self::Edge];
 }
 
 /// How one end writes.

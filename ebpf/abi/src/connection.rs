@@ -32,6 +32,9 @@ pub const PEER_PAIRED: u32 = 1;
 /// As [`PEER_PAIRED`], and a receive call of the peer is known to have completed since it entered the SOCKHASH.
 pub const PEER_READY: u32 = 2;
 
+/// How long a hold lasts without being renewed: 1 s, in ns.
+pub const HOLD: u64 = 1_000_000_000;
+
 /// Value of the socket storage.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -47,7 +50,8 @@ pub struct Connection {
     pub recorded_at: u64,
     /// When it entered the SOCKHASH; 0 while it is not there.
     pub promoted_at: u64,
-    /// When `sender_held` became 1, in ns of CLOCK_MONOTONIC.
+    /// Since when nothing may be redirected because the peer is about to be taken out of the SOCKHASH, in ns of
+    /// CLOCK_MONOTONIC; 0: it may. Written by iterators; lapses after [`HOLD`], should nobody come to finish.
     pub held_since: u64,
     /// Messages and bytes that this end sent by redirection.
     pub redirected: Counter,
@@ -81,10 +85,10 @@ pub struct Connection {
     pub peer_side: u32,
     /// 1 when this end has sent the application bytes through TCP since the peer was last seen to have read them all.
     pub sender_passed: u32,
-    /// 1 when nothing may be redirected because the peer is about to be taken out of the SOCKHASH. Written by iterators.
-    pub sender_held: u32,
     /// `passed.messages` at the last visit, to see whether more have passed since.
     pub passed_seen: u32,
+    /// The peer's `copied_seq` at the last visit, to see whether it reads.
+    pub peer_copied_seen: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].

@@ -54,7 +54,7 @@ pub fn to_candidate(connection: &mut Connection) {
     connection.peer_state = PEER_UNKNOWN;
     connection.sender_clean = 0;
     connection.sender_passed = 0;
-    connection.sender_held = 0;
+    connection.held_since = 0;
     connection.reason = Reason::Candidate as u32;
 }
 

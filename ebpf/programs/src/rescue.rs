@@ -2,8 +2,9 @@
 //! redirected queue only (Linux 6.18.14 and later). nginx, which asks after each full buffer, is told 0 and waits for an
 //! edge that never comes, since nothing more arrives.
 //!
-//! So when messages to an application had to take TCP and are still unread at the next pass, the application's socket
-//! leaves the SOCKHASH, where it is served as any TCP socket, and its reader is woken. In two steps:
+//! So when messages to an application had to take TCP, and it has not read on from one pass to the next though nothing else
+//! waits for it, the application's socket leaves the SOCKHASH, where it is served as any TCP socket, and its reader is
+//! woken. In two steps:
 //!
 //! 1. *hold*: its peer redirects nothing any more;
 //! 2. a grace period later, when nothing can be on its way and the redirected queue has been read: out, and a row for the
@@ -16,11 +17,14 @@ use crate::record::{find, refresh};
 use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_setsockopt};
 use core::ptr::{read_volatile, write_volatile};
-use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
+use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::{Connection, Event, RescueRow};
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
 const GRACE: u64 = 20_000_000;
+
+/// The daemon should come back soon.
+const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: 0 });
 
 /// Looks after the application that this sender talks to.
 #[inline(always)]
@@ -29,34 +33,48 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
         return None;
     }
     let reader = Other(sender.peer_socket);
-    let same = sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
+    let alive = sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
+    let (Some(unread), Some(copied), true) = (reader.unread(), reader.copied_sequence(), alive) else {
+        settle(sender);
+        return None;
+    };
     let passed = sender.passed.messages as u32;
-    if !same || (reader.unread() == Some(0) && passed == sender.passed_seen) {
-        // Nothing has passed since the last visit, and all is read.
-        sender.sender_held = 0;
-        // SAFETY: live values; volatile, so that the count is read after the flag is down.
-        let passed_now = unsafe {
-            write_volatile(&raw mut sender.sender_passed, 0);
-            read_volatile(&raw const sender.passed.messages) as u32
-        };
-        if passed_now == passed {
-            return None;
-        }
-        sender.sender_passed = 1;
-    }
+    let quiet = passed == sender.passed_seen;
+    let reads = copied != sender.peer_copied_seen;
     sender.passed_seen = passed;
-    if reader.unread() == Some(0) {
-        return Some(RescueRow { netns_cookie: 0 });
+    sender.peer_copied_seen = copied;
+    if unread == 0 {
+        return if quiet && settle(sender) { None } else { PENDING };
+    }
+    if reads || reader.redirected_queue_empty() != Some(true) {
+        sender.held_since = 0;
+        return PENDING;
     }
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    if sender.sender_held == 0 {
+    let held_for = now.wrapping_sub(sender.held_since);
+    if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
-        sender.sender_held = 1;
-    } else if now.wrapping_sub(sender.held_since) >= GRACE && reader.redirected_queue_empty() == Some(true) {
+    } else if held_for >= GRACE {
         return Some(take_out(sender));
     }
-    Some(RescueRow { netns_cookie: 0 })
+    PENDING
+}
+
+/// Nothing has passed since the last visit, and all is read. False when something passes just now.
+#[inline(always)]
+fn settle(sender: &mut Connection) -> bool {
+    sender.held_since = 0;
+    // SAFETY: live values; volatile, so that the count is read after the flag is down.
+    let passed = unsafe {
+        write_volatile(&raw mut sender.sender_passed, 0);
+        read_volatile(&raw const sender.passed.messages) as u32
+    };
+    let settled = passed == sender.passed_seen;
+    if !settled {
+        sender.sender_passed = 1;
+    }
+    settled
 }
 
 #[inline(always)]
@@ -74,7 +92,7 @@ fn take_out(sender: &mut Connection) -> RescueRow {
         }
     }
     sender.sender_passed = 0;
-    sender.sender_held = 0;
+    sender.held_since = 0;
     sender.peer_state = PEER_UNKNOWN;
     counters::event(Event::Rescued);
     RescueRow { netns_cookie: sender.peer_key.netns_cookie }

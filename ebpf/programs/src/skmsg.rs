@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
-use meshaccel_abi::connection::{PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
+use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
 use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
@@ -98,7 +98,7 @@ fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u
         node_off: is_off(NODE_SWITCH),
         pod_off: is_off(POD_SWITCHES + connection.slot) || (!same_pod && is_off(POD_SWITCHES + connection.peer_slot)),
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
-        held: connection.sender_held != 0,
+        held: is_held(connection.held_since),
         peer_state: connection.peer_state,
         write_sequence,
         clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },
@@ -128,6 +128,13 @@ fn is_off(index: u32) -> bool {
         // SAFETY: no arguments.
         Some(&until) => unsafe { bpf_ktime_get_ns() < until },
     }
+}
+
+/// Lapses by itself, so that a daemon that dies in between does not stop acceleration.
+#[inline(always)]
+fn is_held(since: u64) -> bool {
+    // SAFETY: no arguments.
+    since != 0 && unsafe { bpf_ktime_get_ns() }.wrapping_sub(since) < HOLD
 }
 
 /// The peer as it was written down at this end.
