@@ -55,6 +55,8 @@ pub struct Offsets {
     pub data_segs_in: u32,
     /// `tcp_sock.data_segs_out`
     pub data_segs_out: u32,
+    /// `sock.sk_rcvbuf`
+    pub rcvbuf: u32,
     /// `sock.sk_rcvlowat`
     pub rcvlowat: u32,
     /// `sock.sk_socket`, a pointer

@@ -36,7 +36,7 @@ numbered! {
         /// Bytes sent through TCP are still unread.
         OrderBarrier = 12 => "order_barrier", "earlier bytes are still on their way through TCP: redirects when they are read";
         /// The byte budget of the peer is used up.
-        ByteBudget = 13 => "byte_budget", "the reader is behind by redirect.limits.maxBytesInFlight: TCP's flow control holds the sender";
+        ByteBudget = 13 => "byte_budget", "more would wait than redirect.limits.maxBytesInFlight or half of the receive buffer: TCP takes it, and its flow control holds the sender";
         /// The message budget of the peer is used up.
         MessageBudget = 14 => "message_budget", "the reader is behind by redirect.limits.maxMessagesInFlight: TCP's flow control holds the sender";
         /// The peer has left the SOCKHASH: it closed.

@@ -44,6 +44,8 @@ pub struct Queue {
     pub empty: bool,
     /// Bytes that wait, on kernels that count them.
     pub bytes: Option<u32>,
+    /// `sk_rcvbuf` of the peer.
+    pub receive_buffer: u32,
 }
 
 /// The peer, read only when asked. `None`: it could not be read.
@@ -131,24 +133,26 @@ fn in_order(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
     }
 }
 
-/// The kernel bounds the redirected queue by nothing, so this does (invariant 3). An empty queue takes one message
-/// of any size: the largest that the kernel makes of one send is 17 fragments of 32 KiB.
+/// The kernel bounds the redirected queue by nothing, so this does (invariant 3): by the policy's budgets, and by half of
+/// the peer's receive buffer. Redirected bytes count against that buffer, but reading them sends no window update: were it
+/// full, TCP's window would close and stay closed until a probe, 200 ms or more later, and the messages that must take TCP
+/// would wait for that.
 #[inline(always)]
 fn fits(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     let Some(queue) = peer.queue() else { return Err(Reason::PeerUnreadable) };
-    if queue.empty {
-        return Ok(Redirect { messages: 1, bytes: sender.size });
-    }
-    if sender.messages >= sender.max_messages {
+    let (messages, bytes) = if queue.empty { (0, 0) } else { (sender.messages, sender.bytes) };
+    if messages >= sender.max_messages {
         return Err(Reason::MessageBudget);
     }
     // Where the kernel counts what waits, that is the truth; elsewhere all that was sent since the queue was last
     // empty may still wait.
-    let waiting = queue.bytes.unwrap_or(sender.bytes);
-    if waiting.saturating_add(sender.size) > sender.max_bytes {
+    let waiting = queue.bytes.unwrap_or(bytes);
+    let half = queue.receive_buffer / 2;
+    let budget = if half < sender.max_bytes { half } else { sender.max_bytes };
+    if waiting.saturating_add(sender.size) > budget {
         return Err(Reason::ByteBudget);
     }
-    Ok(Redirect { messages: sender.messages.wrapping_add(1), bytes: sender.bytes.saturating_add(sender.size) })
+    Ok(Redirect { messages: messages.wrapping_add(1), bytes: bytes.saturating_add(sender.size) })
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ pub static OFFSETS: Offsets = Offsets {
     bytes_received: 0,
     data_segs_in: 0,
     data_segs_out: 0,
+    rcvbuf: 0,
     rcvlowat: 0,
     socket: 0,
     socket_file: 0,

@@ -177,15 +177,16 @@ impl Other {
     pub fn state(self) -> Option<u8> {
         self.read(offset!(state))
     }
-    /// What waits in the redirected queue. Where redirected bytes count in sk_rmem_alloc one load tells all; TCP's own
+    /// What waits in the redirected queue, and how much may. Where redirected bytes count in sk_rmem_alloc one load tells all; TCP's own
     /// bytes count there too, which errs on the safe side.
     #[inline(always)]
     pub fn queue(self) -> Option<Queue> {
+        let receive_buffer: u32 = self.read(offset!(rcvbuf))?;
         if offset!(rmem_counts) != 0 {
             let bytes: u32 = self.read(offset!(rmem_alloc))?;
-            return Some(Queue { empty: bytes == 0, bytes: Some(bytes) });
+            return Some(Queue { empty: bytes == 0, bytes: Some(bytes), receive_buffer });
         }
-        Some(Queue { empty: self.redirected_queue_empty()?, bytes: None })
+        Some(Queue { empty: self.redirected_queue_empty()?, bytes: None, receive_buffer })
     }
     /// Is the list of redirected messages empty? Looks at the sk_psock itself, so it holds on every kernel. A socket
     /// without sk_psock has no such list: empty.

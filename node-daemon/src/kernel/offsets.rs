@@ -36,6 +36,7 @@ pub fn find(btf: &Btf, rmem_counts: bool) -> Result<Offsets, BtfError> {
         socket: sock("sk_socket")?,
         socket_file: btf.offset("socket", "file")?,
         file_flags: btf.offset("file", "f_flags")?,
+        rcvbuf: sock("sk_rcvbuf")?,
         rcvlowat: sock("sk_rcvlowat")?,
         rmem_counts: u32::from(rmem_counts),
     })
