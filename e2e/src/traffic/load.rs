@@ -69,11 +69,11 @@ impl Drop for Load {
 
 fn work(pair: &mut Pair, index: usize, seed: u64, stop: &AtomicBool, bouts: &AtomicU64) -> Result<(), Faults> {
     let mut dice = StdRng::seed_from_u64(seed);
-    let reader = Reader::ALL[index % 4];
+    let (reader, duplex_reader) = (Reader::ALL[index % 4], Reader::WAITING[index / 3 % 3]);
     while !stop.load(Ordering::Relaxed) {
         let seed = dice.random();
         if index % 3 == 2 {
-            let shape = Shape::random(seed, 256 << 10).reader(reader);
+            let shape = Shape::random(seed, 256 << 10).reader(duplex_reader);
             threads::exchange(std::slice::from_mut(pair), |_| shape.clone())?;
         } else {
             request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;

@@ -105,8 +105,8 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
             segments_out: own.segments_out(),
             bytes_in: own.bytes_received(),
             bytes_out: own.bytes_acked(),
-            application_reads: connection.side != SIDE_SIDECAR,
-            peer_application_reads: connection.peer_side != SIDE_SIDECAR,
+            application_reads: connection.side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
+            peer_application_reads: connection.peer_side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
         })?;
     }
     let mut key = connection.key;

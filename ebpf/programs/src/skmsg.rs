@@ -11,7 +11,7 @@ use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
 use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
-use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
+use meshaccel_abi::policy::{ANY_PAIR, ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
 
@@ -52,7 +52,12 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
 /// has taken the flag down, which it does only when nothing has passed for a while.
 #[inline(always)]
 fn watch(socket: *mut c_void, connection: &mut Connection) {
-    if connection.sender_passed == 0 && connection.peer_state != PEER_UNKNOWN && connection.peer_side != SIDE_SIDECAR {
+    if connection.sender_passed != 0 || connection.peer_state == PEER_UNKNOWN || connection.peer_side == SIDE_SIDECAR {
+        return;
+    }
+    // Where every pair is accelerated as asked there is no telling who reads; see README, "Known limits".
+    let policy = record::policy_in(connection.slot, connection.key.netns_cookie);
+    if policy.is_some_and(|policy| policy.flags & ANY_PAIR == 0) {
         connection.sender_passed = 1;
         record::mark(socket);
     }
