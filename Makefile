@@ -32,7 +32,7 @@ test: ## All tests: pure ones on the host, then the kernel's, then real Envoys (
 	@$(MAKE) --no-print-directory build setup-mesh
 	@$(MAKE) --no-print-directory test-unit test-kernel test-mesh
 
-test-unit: ## Unit and property tests: no root, no network
+test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
 	$(CARGO) test $(PROFILE) --quiet -p meshaccel-abi -p meshaccel-decide -p meshaccel-crds -p meshaccel-node
 	$(CARGO) test $(PROFILE) --quiet -p meshaccel-e2e --lib

@@ -70,7 +70,9 @@ impl Netns {
     /// Pids of the processes inside.
     pub fn pids(&self) -> Vec<i32> {
         let output = Command::new("ip").args(["netns", "pids", &self.name]).output();
-        output.map(|o| String::from_utf8_lossy(&o.stdout).lines().filter_map(|l| l.trim().parse().ok()).collect()).unwrap_or_default()
+        output
+            .map(|o| String::from_utf8_lossy(&o.stdout).lines().filter_map(|l| l.trim().parse().ok()).collect())
+            .unwrap_or_default()
     }
 }
 

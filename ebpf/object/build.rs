@@ -33,7 +33,11 @@ fn main() {
         None => {
             println!("cargo:rustc-env=MESHACCEL_BPF_COMPILER=nightly with build-std");
             let mut cargo = Command::new("rustup");
-            cargo.args(["run", "nightly", "cargo"]).env_remove("RUSTC").env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+            cargo
+                .args(["run", "nightly", "cargo"])
+                .env_remove("RUSTC")
+                .env_remove("CARGO")
+                .env_remove("RUSTUP_TOOLCHAIN");
             cargo
         }
     };
@@ -41,7 +45,8 @@ fn main() {
         cargo.arg("-Zbuild-std=core");
     }
     let flags = [
-        "--cfg=bpf_target_arch=\"x86_64\"".replace("x86_64", &env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it")),
+        "--cfg=bpf_target_arch=\"x86_64\""
+            .replace("x86_64", &env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it")),
         "-Cdebuginfo=2".into(),
         "-Clink-arg=--btf".into(),
         "-Ctarget-cpu=v3".into(),
@@ -56,7 +61,10 @@ fn main() {
         .env_remove("RUSTC_WRAPPER")
         .status()
         .expect("the BPF build can be started");
-    assert!(status.success(), "the BPF programs did not build: `make build` installs the compiler and the linker first");
+    assert!(
+        status.success(),
+        "the BPF programs did not build: `make build` installs the compiler and the linker first"
+    );
     let object = target_dir.join(TARGET).join("release/meshaccel");
     fs::copy(&object, out.join("meshaccel.bpf.o")).expect("the object is where cargo puts it");
 }
@@ -85,6 +93,7 @@ fn linker() -> PathBuf {
     }
     let home = |name: &str, rest: &str| env::var_os(name).map(|h| PathBuf::from(h).join(rest));
     let caches = [home("MESHACCEL_CACHE", ""), home("XDG_CACHE_HOME", "meshaccel"), home("HOME", ".cache/meshaccel")];
-    let built = caches.into_iter().flatten().map(|cache| cache.join("bpf-linker/bin/bpf-linker")).find(|path| path.exists());
+    let built =
+        caches.into_iter().flatten().map(|cache| cache.join("bpf-linker/bin/bpf-linker")).find(|path| path.exists());
     built.unwrap_or_else(|| "bpf-linker".into())
 }

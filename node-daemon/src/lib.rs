@@ -11,8 +11,8 @@
 //! Commands: [`args`], [`connections`], [`switch`], [`uninstall`]. Outside: [`admin`], [`metrics`], [`status`],
 //! [`telemetry`].
 
-pub mod adopt;
 pub mod admin;
+pub mod adopt;
 pub mod apply;
 pub mod args;
 pub mod connections;

@@ -12,7 +12,9 @@ fn main() -> ExitCode {
         Command::Standalone(args) => standalone::run(args),
         Command::Probe { pins, output } => probe::command(&Pins::new(&pins.bpffs), output),
         Command::Connections { pins, output, watch } => connections::command(&Pins::new(&pins.bpffs), output, watch),
-        Command::Off { switch, duration } => switch::off(&Pins::new(&switch.pins.bpffs), switch.pod.as_deref(), duration),
+        Command::Off { switch, duration } => {
+            switch::off(&Pins::new(&switch.pins.bpffs), switch.pod.as_deref(), duration)
+        }
         Command::On { switch } => switch::on(&Pins::new(&switch.pins.bpffs), switch.pod.as_deref()),
         Command::Uninstall { pins, timeout } => uninstall::command(&Pins::new(&pins.bpffs), timeout),
     };

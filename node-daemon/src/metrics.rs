@@ -1,10 +1,10 @@
 //! Prometheus text, made at each scrape from what the kernel counted: nothing is counted twice, nothing can drift.
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use prometheus_client::collector::Collector;
 
 use crate::kernel::maps::Maps;
 use crate::kernel::pins::Layout;
@@ -40,10 +40,17 @@ impl Collector for Scrape {
 impl Scrape {
     fn state(&self, encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Result<(), std::fmt::Error> {
         let sockets = status.connections;
-        let states =
-            [("recorded", sockets.recorded), ("paired", sockets.paired), ("promoted", sockets.promoted)];
-        family(encoder, "connections", "Recorded sockets (two a connection) as of the last review", "state", &states, gauge)?;
-        let pods = PodState::ALL.map(|state| (state.as_str(), status.pods.iter().filter(|p| p.state == state).count() as u64));
+        let states = [("recorded", sockets.recorded), ("paired", sockets.paired), ("promoted", sockets.promoted)];
+        family(
+            encoder,
+            "connections",
+            "Recorded sockets (two a connection) as of the last review",
+            "state",
+            &states,
+            gauge,
+        )?;
+        let pods =
+            PodState::ALL.map(|state| (state.as_str(), status.pods.iter().filter(|p| p.state == state).count() as u64));
         family(encoder, "pods", "Pods that some MeshAcceleration matches", "state", &pods, gauge)?;
         let problems = [("objects", status.problems.len() as u64)];
         family(encoder, "problems", "Things wrong with the objects; /status names them", "in", &problems, gauge)?;
@@ -62,8 +69,22 @@ fn counted(encoder: &mut DescriptorEncoder<'_>, maps: &Maps) -> Result<(), std::
     let counters = maps.counters().map_err(|_| std::fmt::Error)?;
     let messages: Vec<_> = counters.iter().map(|(reason, c)| (reason.as_str(), c.messages)).collect();
     let bytes: Vec<_> = counters.iter().map(|(reason, c)| (reason.as_str(), c.bytes)).collect();
-    family(encoder, "messages", "Messages of promoted sockets: redirected, or passed to TCP and why", "reason", &messages, counter)?;
-    family(encoder, "bytes", "Bytes of promoted sockets: redirected, or passed to TCP and why", "reason", &bytes, counter)?;
+    family(
+        encoder,
+        "messages",
+        "Messages of promoted sockets: redirected, or passed to TCP and why",
+        "reason",
+        &messages,
+        counter,
+    )?;
+    family(
+        encoder,
+        "bytes",
+        "Bytes of promoted sockets: redirected, or passed to TCP and why",
+        "reason",
+        &bytes,
+        counter,
+    )?;
     let events = maps.events().map_err(|_| std::fmt::Error)?;
     let events: Vec<_> = events.iter().map(|(event, n)| (event.as_str(), *n)).collect();
     family(encoder, "events", "What happened to sockets", "event", &events, counter)

@@ -65,8 +65,7 @@ pub enum PodState {
 
 impl PodState {
     /// All states, for metrics.
-    pub const ALL: [Self; 5] =
-        [Self::Accelerated, Self::Observed, Self::Disabled, Self::Skipped, Self::Unreachable];
+    pub const ALL: [Self; 5] = [Self::Accelerated, Self::Observed, Self::Disabled, Self::Skipped, Self::Unreachable];
 
     /// The label.
     pub fn as_str(self) -> &'static str {
@@ -233,7 +232,8 @@ impl Node {
         // to nobody waits for its sockets.
         let waiting = self.maps.policies()?.iter().any(|(slot, policy)| {
             let wanted = targets.iter().any(|t| t.cookie.0 == policy.netns_cookie);
-            policy.flags & ENFORCE == 0 && (!wanted || !observed.passing_for.get(slot).is_some_and(|p| *p >= plan::GRACE))
+            policy.flags & ENFORCE == 0
+                && (!wanted || !observed.passing_for.get(slot).is_some_and(|p| *p >= plan::GRACE))
         });
         self.unfinished = waiting || !failures.is_empty();
         if plan.actions.iter().any(|action| matches!(action, Action::SetPolicy { .. } | Action::AddPod(_))) {
@@ -284,4 +284,3 @@ fn skipped(pod: &crate::select::SkippedPod) -> PodStatus {
         sockets: SlotTally::default(),
     }
 }
-

@@ -8,9 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use meshaccel_abi::Policy;
-use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, MAX_PODS, NODE_LOCAL, NO_UID, OBSERVE, RETIRE};
 use meshaccel_abi::Endpoint;
+use meshaccel_abi::Policy;
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, MAX_PODS, NO_UID, NODE_LOCAL, OBSERVE, RETIRE};
 
 use crate::kernel::maps::{MappedPod, PodName, Slot};
 use crate::kernel::passes::SlotTally;

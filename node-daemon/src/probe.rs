@@ -86,7 +86,8 @@ pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
 /// Runs the self-test with an installation of its own, which it removes.
 pub fn run(pins: &Pins, btf: &Btf) -> Result<Capabilities, Error> {
     let cgroup = files::cgroup2_root().ok_or(Error::NoCgroup2)?;
-    let name = format!("{}-probe-{}", pins.root().file_name().unwrap_or_default().to_string_lossy(), std::process::id());
+    let name =
+        format!("{}-probe-{}", pins.root().file_name().unwrap_or_default().to_string_lossy(), std::process::id());
     let own = Pins::new(&pins.root().with_file_name(name));
     let layout = own.create()?;
     // Whether sk_rmem_alloc counts is not known yet: with "no" the programs look at the queue itself, which always holds.
@@ -116,7 +117,11 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
             works: trial.redirected,
             matters: true,
             seen: format!("{} of 2 messages redirected", trial.redirected_messages),
-            consequence: if trial.redirected { "connections can be accelerated" } else { "nothing is accelerated on this node" },
+            consequence: if trial.redirected {
+                "connections can be accelerated"
+            } else {
+                "nothing is accelerated on this node"
+            },
         },
         Finding {
             what: "promote a running connection",
@@ -153,8 +158,12 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
             .into(),
             consequence: match trial.fionread {
                 Fionread::Both => "as on plain TCP",
-                Fionread::Redirected => "reports too little while a few bytes of a direction still wait in the TCP queue",
-                Fionread::Tcp | Fionread::Neither => "a reader that trusts FIONREAD (nginx with EPOLLRDHUP, java available()) may wait",
+                Fionread::Redirected => {
+                    "reports too little while a few bytes of a direction still wait in the TCP queue"
+                }
+                Fionread::Tcp | Fionread::Neither => {
+                    "a reader that trusts FIONREAD (nginx with EPOLLRDHUP, java available()) may wait"
+                }
             },
         },
     ];
@@ -176,8 +185,26 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
 
 /// Programs that could observe how applications use their sockets: name, attach type, kernel symbol, kind, consequence.
 const OBSERVERS: [(&str, u32, &str, u32, &str); 4] = [
-    ("observe receive calls (tp_btf)", bpf::TRACE_RAW_TP, "btf_trace_sock_recv_length", TYPEDEF, "shows flags of receive calls after the call"),
-    ("observe send calls (tp_btf)", bpf::TRACE_RAW_TP, "btf_trace_sock_send_length", TYPEDEF, "shows flags of send calls after the call"),
-    ("observe receive calls (fentry)", bpf::TRACE_FENTRY, "tcp_bpf_recvmsg", FUNC, "shows flags of receive calls before the call; not needed"),
+    (
+        "observe receive calls (tp_btf)",
+        bpf::TRACE_RAW_TP,
+        "btf_trace_sock_recv_length",
+        TYPEDEF,
+        "shows flags of receive calls after the call",
+    ),
+    (
+        "observe send calls (tp_btf)",
+        bpf::TRACE_RAW_TP,
+        "btf_trace_sock_send_length",
+        TYPEDEF,
+        "shows flags of send calls after the call",
+    ),
+    (
+        "observe receive calls (fentry)",
+        bpf::TRACE_FENTRY,
+        "tcp_bpf_recvmsg",
+        FUNC,
+        "shows flags of receive calls before the call; not needed",
+    ),
     ("observe splice (fentry)", bpf::TRACE_FENTRY, "tcp_splice_read", FUNC, "shows splice before it reads; not needed"),
 ];

@@ -53,7 +53,8 @@ async fn daemon(args: Standalone) -> Result<ExitCode, Error> {
     // The kernel's type information and the object were parsed; that memory is not needed again.
     crate::sys::memory::trim();
 
-    let (mut next_pass, mut next_look, mut next_sweep) = (Instant::now(), Instant::now() + LOOK_AGAIN, Instant::now() + SWEEP);
+    let (mut next_pass, mut next_look, mut next_sweep) =
+        (Instant::now(), Instant::now() + LOOK_AGAIN, Instant::now() + SWEEP);
     loop {
         tokio::select! {
             objects = source.changed() => {

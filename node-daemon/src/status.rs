@@ -41,7 +41,8 @@ pub struct Shared(Arc<Mutex<Status>>);
 impl Shared {
     /// Before anything runs.
     pub fn new() -> Self {
-        let kernel = nix::sys::utsname::uname().map_or_else(|_| "unknown".into(), |u| u.release().to_string_lossy().into());
+        let kernel =
+            nix::sys::utsname::uname().map_or_else(|_| "unknown".into(), |u| u.release().to_string_lossy().into());
         Self(Arc::new(Mutex::new(Status {
             version: env!("CARGO_PKG_VERSION"),
             layout: meshaccel_abi::LAYOUT,

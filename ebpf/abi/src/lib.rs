@@ -37,7 +37,13 @@ mod user {
         unsafe impl aya::Pod for $name {}
     )* } }
     pod!(
-        crate::Connection, crate::EndRecord, crate::Counter, crate::EndId, crate::SocketKey, crate::Policy,
-        crate::PodEntry, crate::Offsets
+        crate::Connection,
+        crate::EndRecord,
+        crate::Counter,
+        crate::EndId,
+        crate::SocketKey,
+        crate::Policy,
+        crate::PodEntry,
+        crate::Offsets
     );
 }

@@ -63,7 +63,9 @@ fn visit(own: Own, connection: &mut Connection) {
     match connection.state {
         STATE_CANDIDATE => candidate(own, connection, policy),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.peer_state == PEER_UNKNOWN => unpaired(connection, policy),
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.peer_state == PEER_UNKNOWN => {
+            unpaired(connection, policy)
+        }
         STATE_LEAVING => leaving(own, connection),
         _ if connection.sender_passed == 0 => unmark(own.pointer()),
         _ => {}
@@ -111,9 +113,8 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     }
     let mut key = connection.key;
     // SAFETY: a key on the stack and a socket pointer that the verifier knows; the value of a SOCKHASH is a socket.
-    let result = unsafe {
-        bpf_map_update_elem(address(&ma_sockets), (&raw mut key).cast(), own.pointer(), BPF_NOEXIST.into())
-    };
+    let result =
+        unsafe { bpf_map_update_elem(address(&ma_sockets), (&raw mut key).cast(), own.pointer(), BPF_NOEXIST.into()) };
     if result != 0 {
         return Err(counters::promotion_failed(result));
     }

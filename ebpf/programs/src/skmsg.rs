@@ -75,9 +75,8 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
     let next = verdict(&sender(connection, policy, write_sequence, size), &Recorded(connection))?;
     let mut key = connection.peer_key;
     // SAFETY: the context of this program and a key on its stack.
-    let found = unsafe {
-        bpf_msg_redirect_hash(msg, address(&ma_sockets), (&raw mut key).cast(), BPF_F_INGRESS.into())
-    };
+    let found =
+        unsafe { bpf_msg_redirect_hash(msg, address(&ma_sockets), (&raw mut key).cast(), BPF_F_INGRESS.into()) };
     // 0 is SK_DROP: the peer is not (any more) under that key. Returning it would fail the send; nothing was redirected
     // yet, so the message can still pass. And it vouches for all that was read of the peer above: the key holds the
     // socket's cookie, so the socket that is there now has been the one at that address all along.

@@ -133,7 +133,8 @@ fn socket(ctx: &SockOpsContext) -> Option<(*mut c_void, Own)> {
 #[inline(always)]
 fn identity(ctx: &SockOpsContext, role: Role) -> EndId {
     // SAFETY: fields of the context; volatile keeps the loads single and of the width that the verifier converts.
-    let (sent, received) = unsafe { (read_volatile(&raw const (*ctx.ops).snd_nxt), read_volatile(&raw const (*ctx.ops).rcv_nxt)) };
+    let (sent, received) =
+        unsafe { (read_volatile(&raw const (*ctx.ops).snd_nxt), read_volatile(&raw const (*ctx.ops).rcv_nxt)) };
     match role {
         Role::Active => EndId::new(sent, received, role),
         Role::Passive => EndId::new(received, sent, role),
@@ -148,7 +149,10 @@ fn key(ctx: &SockOpsContext, netns_cookie: u64) -> SocketKey {
     let (local, remote) = if ctx.family() == u32::from(AF_INET6) {
         (Endpoint::new(v6(local_ip6(ctx)), local_port), Endpoint::new(v6(remote_ip6(ctx)), remote_port))
     } else {
-        (Endpoint::v4(ctx.local_ip4().to_ne_bytes(), local_port), Endpoint::v4(ctx.remote_ip4().to_ne_bytes(), remote_port))
+        (
+            Endpoint::v4(ctx.local_ip4().to_ne_bytes(), local_port),
+            Endpoint::v4(ctx.remote_ip4().to_ne_bytes(), remote_port),
+        )
     };
     // SAFETY: the context of this program.
     let socket_cookie = unsafe { bpf_get_socket_cookie(ops.cast()) };

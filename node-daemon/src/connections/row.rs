@@ -111,7 +111,10 @@ impl Row {
             since_ms: raw.now.saturating_sub(since) / 1_000_000,
             redirected: connection.redirected.into(),
             passed: connection.passed.into(),
-            tcp: TcpVolume { sent_bytes: raw.tcp_sent.saturating_sub(u64::from(active)), received_bytes: raw.tcp_received },
+            tcp: TcpVolume {
+                sent_bytes: raw.tcp_sent.saturating_sub(u64::from(active)),
+                received_bytes: raw.tcp_received,
+            },
             reason: reason.map(Reason::as_str),
             reason_text: reason.map(Reason::sentence),
             paired: connection.peer_state != PEER_UNKNOWN || (raw.peer_recorded != 0 && promoted),
@@ -126,7 +129,9 @@ impl Row {
 fn reason(number: u32, promoted: bool) -> Option<Reason> {
     match Reason::from_number(number) {
         Some(Reason::Redirected) => None,
-        Some(Reason::SwitchedOff | Reason::PodSwitchedOff | Reason::NotEnforced | Reason::Candidate) if promoted => None,
+        Some(Reason::SwitchedOff | Reason::PodSwitchedOff | Reason::NotEnforced | Reason::Candidate) if promoted => {
+            None
+        }
         other => other,
     }
 }

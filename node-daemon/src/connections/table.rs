@@ -28,8 +28,21 @@ pub fn narrow(rows: &[Row]) -> String {
 /// Every column, and reasons as sentences.
 pub fn wide(rows: &[Row]) -> String {
     let head = [
-        "POD", "LOCAL", "REMOTE", "PEER POD", "ROLE", "SIDE", "PATH", "SINCE", "REDIRECTED", "MESSAGES", "PASSED",
-        "MESSAGES", "TCP SENT", "TCP RECEIVED", "REASON",
+        "POD",
+        "LOCAL",
+        "REMOTE",
+        "PEER POD",
+        "ROLE",
+        "SIDE",
+        "PATH",
+        "SINCE",
+        "REDIRECTED",
+        "MESSAGES",
+        "PASSED",
+        "MESSAGES",
+        "TCP SENT",
+        "TCP RECEIVED",
+        "REASON",
     ];
     let mut table = table(&head);
     for row in rows {

@@ -51,8 +51,7 @@ impl Btf {
     /// Of the running kernel.
     pub fn of_kernel() -> Result<Self, BtfError> {
         let path = Path::new("/sys/kernel/btf/vmlinux");
-        let data = std::fs::read(path)
-            .map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
+        let data = std::fs::read(path).map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
         Self::parse(data).ok_or(BtfError::Malformed)
     }
 
@@ -69,13 +68,14 @@ impl Btf {
             types.push(u32::try_from(at).ok()?);
             let info = word(at + 4)?;
             let count = (info & 0xffff) as usize;
-            at += 12 + match info >> 24 & 0x1f {
-                1 | 14 | 17 => 4,
-                3 => 12,
-                4 | 5 | 15 | 19 => count * 12,
-                6 | 13 => count * 8,
-                _ => 0,
-            };
+            at += 12
+                + match info >> 24 & 0x1f {
+                    1 | 14 | 17 => 4,
+                    3 => 12,
+                    4 | 5 | 15 | 19 => count * 12,
+                    6 | 13 => count * 8,
+                    _ => 0,
+                };
         }
         Some(Self { data, types, strings })
     }

@@ -101,8 +101,7 @@ impl Programs {
     pub fn attach_sk_msg(&self) -> Result<(), LoadError> {
         let program = self.program(names::SKMSG)?;
         let map = self.map(names::SOCKETS)?;
-        bpf::attach_sk_msg(program.as_fd(), map)
-            .map_err(|source| LoadError::Attach { program: names::SKMSG, source })
+        bpf::attach_sk_msg(program.as_fd(), map).map_err(|source| LoadError::Attach { program: names::SKMSG, source })
     }
 
     /// Attaches sock_ops to a cgroup.

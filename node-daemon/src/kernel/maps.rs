@@ -116,9 +116,7 @@ impl Maps {
         let mut entry = PodEntry { slot: pod.slot.0, zero: 0, namespace: [0; 64], name: [0; 256] };
         fill(&mut entry.namespace, &pod.pod.namespace);
         fill(&mut entry.name, &pod.pod.name);
-        self.pods
-            .insert(pod.cookie.0, entry, 0)
-            .map_err(|source| MapsError::Write { name: names::PODS, source })
+        self.pods.insert(pod.cookie.0, entry, 0).map_err(|source| MapsError::Write { name: names::PODS, source })
     }
 
     /// Makes the programs forget a pod; one that is not there is forgotten already.
@@ -186,9 +184,7 @@ impl Maps {
 
     /// Tells the adopting iterator who a socket is.
     pub fn adopt(&mut self, socket_cookie: u64, id: EndId) -> Result<(), MapsError> {
-        self.adopted
-            .insert(socket_cookie, id, 0)
-            .map_err(|source| MapsError::Write { name: names::ADOPTED, source })
+        self.adopted.insert(socket_cookie, id, 0).map_err(|source| MapsError::Write { name: names::ADOPTED, source })
     }
 
     /// Forgets it again.

@@ -60,7 +60,9 @@ impl Pass {
         loop {
             let read = match file.read(&mut buffer[filled..]) {
                 // The kernel asks to be called again when a signal came or its budget for one call is used up.
-                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => continue,
+                Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                    continue;
+                }
                 other => other.map_err(failed)?,
             };
             if read == 0 {
@@ -195,7 +197,8 @@ pub fn retire(layout: &Layout) -> Result<u64, PassError> {
 /// before any pairing, since the two ends of a connection may be in two of them.
 pub fn adopt(link: &Pass, maps: &mut Maps, namespaces: &[&Path]) -> Result<usize, PassError> {
     let run = |path: &Path, row: &mut (dyn FnMut(&AdoptSample) + Send)| {
-        netns::enter(path, || link.run(row)).unwrap_or_else(|source| Err(PassError::Open { name: names::ADOPT, source }))
+        netns::enter(path, || link.run(row))
+            .unwrap_or_else(|source| Err(PassError::Open { name: names::ADOPT, source }))
     };
     let mut samples = Vec::new();
     for path in namespaces {

@@ -78,8 +78,7 @@ impl Layout {
         for path in &paths {
             std::fs::remove_file(path).map_err(|source| PinsError::Remove { path: path.clone(), source })?;
         }
-        std::fs::remove_dir(&self.folder)
-            .map_err(|source| PinsError::Remove { path: self.folder.clone(), source })?;
+        std::fs::remove_dir(&self.folder).map_err(|source| PinsError::Remove { path: self.folder.clone(), source })?;
         Ok(paths)
     }
 }

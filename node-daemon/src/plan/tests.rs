@@ -44,7 +44,8 @@ fn settled(targets: &[Target]) -> Observed {
 #[test]
 fn a_new_pod_gets_its_policy_before_the_programs_know_it() {
     let plan = plan(&[target(7)], &Observed::default());
-    let [Action::SetPolicy { slot, policy, fresh: true }, Action::AddPod(pod), Action::Adopt(NetnsCookie(7))] = &plan.actions[..]
+    let [Action::SetPolicy { slot, policy, fresh: true }, Action::AddPod(pod), Action::Adopt(NetnsCookie(7))] =
+        &plan.actions[..]
     else {
         panic!("{plan:?}")
     };

@@ -45,8 +45,14 @@ pub fn cgroup2_root() -> Option<PathBuf> {
 
 /// Mounts a BPF file system at `path`.
 pub fn mount_bpffs(path: &Path) -> io::Result<()> {
-    mount(Some("bpf"), path, Some("bpf"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC, Some("mode=0700"))
-        .map_err(io::Error::from)
+    mount(
+        Some("bpf"),
+        path,
+        Some("bpf"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
+        Some("mode=0700"),
+    )
+    .map_err(io::Error::from)
 }
 
 /// Id of the mount that `path` is on.
