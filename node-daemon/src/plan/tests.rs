@@ -35,6 +35,12 @@ fn run(observed: &mut Observed, plan: &Plan) {
     }
 }
 
+/// Plans and carries out.
+fn step(observed: &mut Observed, targets: &[Target]) {
+    let plan = plan(targets, observed);
+    run(observed, &plan);
+}
+
 fn settled(targets: &[Target]) -> Observed {
     let mut observed = Observed::default();
     run(&mut observed, &plan(targets, &Observed::default()));
@@ -59,28 +65,28 @@ fn a_vanished_pod_passes_then_retires_then_frees_its_slot() {
     observed.tallies.insert(Slot(0), SlotTally { recorded: 2, paired: 2, promoted: 2 });
     let flags = |observed: &Observed| observed.policies[&Slot(0)].flags;
 
-    run(&mut observed, &plan(&[], &observed.clone()));
+    step(&mut observed, &[]);
     assert!(observed.pods.is_empty());
     assert_eq!(flags(&observed), 0);
     assert!(plan(&[], &observed).actions.is_empty(), "nothing happens within the grace period");
 
     observed.passing_for.insert(Slot(0), GRACE);
-    run(&mut observed, &plan(&[], &observed.clone()));
+    step(&mut observed, &[]);
     assert_eq!(flags(&observed), RETIRE);
     assert!(plan(&[], &observed).actions.is_empty(), "sockets are still in the SOCKHASH");
 
     observed.tallies.insert(Slot(0), SlotTally { recorded: 2, paired: 2, promoted: 0 });
-    run(&mut observed, &plan(&[], &observed.clone()));
+    step(&mut observed, &[]);
     assert!(observed.policies.is_empty());
 }
 
 #[test]
 fn a_pod_that_comes_back_is_enforced_again_at_once() {
     let mut observed = settled(&[target(7)]);
-    run(&mut observed, &plan(&[], &observed.clone()));
+    step(&mut observed, &[]);
     observed.passing_for.insert(Slot(0), GRACE);
-    run(&mut observed, &plan(&[], &observed.clone()));
-    run(&mut observed, &plan(&[target(7)], &observed.clone()));
+    step(&mut observed, &[]);
+    step(&mut observed, &[target(7)]);
     assert_eq!(observed.policies[&Slot(0)].flags, ENFORCE);
 }
 
@@ -89,10 +95,10 @@ fn observing_pods_retire_what_an_earlier_policy_promoted() {
     let mut observe = target(7);
     observe.settings.observe = true;
     let mut observed = settled(&[target(7)]);
-    run(&mut observed, &plan(std::slice::from_ref(&observe), &observed.clone()));
+    step(&mut observed, std::slice::from_ref(&observe));
     assert_eq!(observed.policies[&Slot(0)].flags, OBSERVE);
     observed.passing_for.insert(Slot(0), GRACE);
-    run(&mut observed, &plan(std::slice::from_ref(&observe), &observed.clone()));
+    step(&mut observed, std::slice::from_ref(&observe));
     assert_eq!(observed.policies[&Slot(0)].flags, OBSERVE | RETIRE);
     assert!(plan(&[observe], &observed).actions.is_empty());
 }
@@ -109,7 +115,7 @@ proptest! {
         let (first, then): (Vec<_>, Vec<_>) = (first.into_iter().map(target).collect(), then.into_iter().map(target).collect());
         let mut observed = settled(&first);
         for _ in 0..3 {
-            run(&mut observed, &plan(&then, &observed.clone()));
+            step(&mut observed, &then);
             for slot in observed.policies.keys() {
                 observed.passing_for.insert(*slot, GRACE);
             }
