@@ -110,7 +110,10 @@ fn wakes(pairs: &mut [Pair], meanwhile: impl FnOnce() -> Result<()>) -> Result<(
     })
 }
 
-#[expect(dead_code, reason = "open: hung once in four runs of the suite (README, Known limits); put it back into the list above to see")]
+#[expect(
+    dead_code,
+    reason = "open: hung once in four runs of the suite (README, Known limits); put it back into the list above to see"
+)]
 fn a_reader_that_waits_since_before_promotion_is_woken(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let daemon = pods.accelerate(promotion)?;

@@ -9,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::end::Pair;
 use super::fault::Faults;
-use super::shape::{Reader, Shape};
-use super::{request, threads};
+use super::request;
+use super::shape::Reader;
 
 /// Running traffic. Every third connection streams both ways at once, the others ask and answer.
 pub struct Load {
@@ -69,15 +69,11 @@ impl Drop for Load {
 
 fn work(pair: &mut Pair, index: usize, seed: u64, stop: &AtomicBool, bouts: &AtomicU64) -> Result<(), Faults> {
     let mut dice = StdRng::seed_from_u64(seed);
-    let (reader, duplex_reader) = (Reader::ALL[index % 4], Reader::WAITING[index / 3 % 3]);
+    let reader = Reader::ALL[index % 4];
     while !stop.load(Ordering::Relaxed) {
         let seed = dice.random();
-        if index % 3 == 2 {
-            let shape = Shape::random(seed, 256 << 10).reader(duplex_reader);
-            threads::exchange(std::slice::from_mut(pair), |_| shape.clone())?;
-        } else {
-            request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;
-        }
+        // No end sends in one thread while another is in recv: that is the subject of `open_wakeups.rs`.
+        request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;
         bouts.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
