@@ -5,7 +5,7 @@ CARGO := cargo
 PROFILE := --release
 BIN := target/release
 
-.PHONY: help build demo test test-unit test-kernel test-mesh test-open bench lint crds clean setup-build setup-mesh
+.PHONY: help build demo test test-unit test-kernel test-mesh bench lint crds clean setup-build setup-mesh
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,9 +44,6 @@ test-kernel: ## The real object under real sockets, in private network namespace
 test-mesh: ## Real Envoys with Istio's and Linkerd's rules (root)
 	@echo "[test] mesh"
 	scripts/run-tests.sh mesh_
-
-test-open: build ## Behaviours that are known to differ from plain TCP and are not mended yet (fails)
-	scripts/run-tests.sh open_
 
 bench: ## Ratios against plain TCP, interleaved in one run (root)
 	@scripts/check-machine.sh

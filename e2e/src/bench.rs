@@ -9,7 +9,7 @@ use crate::daemon::Daemon;
 use crate::demo::prerequisites;
 use crate::interrupt;
 use crate::load::compare;
-use crate::load::pingpong::{self, Commands};
+use crate::load::pingpong::{self, Commands, Manner};
 use crate::load::sample::Sample;
 use crate::manifest::{Manifests, Promotion, accelerate_everything, pod};
 use crate::mesh::interception::Provider;
@@ -41,7 +41,7 @@ enum Kind {
     /// A path of nginx through both sidecars, with this many connections.
     Http(Provider, &'static str, u32),
     /// 64 bytes between two processes of one pod, no proxy.
-    PingPong,
+    PingPong(Manner, Promotion),
 }
 
 struct Load {
@@ -50,7 +50,7 @@ struct Load {
     goal: Option<Goal>,
 }
 
-const LOADS: [Load; 5] = [
+const LOADS: [Load; 6] = [
     Load {
         name: "http istio small c=16",
         kind: Kind::Http(Provider::Istio, "small", 16),
@@ -59,7 +59,17 @@ const LOADS: [Load; 5] = [
     Load { name: "http istio small c=1", kind: Kind::Http(Provider::Istio, "small", 1), goal: None },
     Load { name: "http istio 64k c=16", kind: Kind::Http(Provider::Istio, "64k", 16), goal: None },
     Load { name: "http linkerd small c=16", kind: Kind::Http(Provider::Linkerd, "small", 16), goal: None },
-    Load { name: "pingpong 64 B", kind: Kind::PingPong, goal: Some(Goal { rate: 1.6, cpu: f64::INFINITY }) },
+    Load {
+        name: "pingpong 64 B, poll",
+        kind: Kind::PingPong(Manner::Poll, Promotion::Auto),
+        goal: Some(Goal { rate: 1.6, cpu: f64::INFINITY }),
+    },
+    // Only Eager redirects to blocking descriptors.
+    Load {
+        name: "pingpong 64 B, blocking, Eager",
+        kind: Kind::PingPong(Manner::Block, Promotion::Eager),
+        goal: Some(Goal { rate: 1.6, cpu: f64::INFINITY }),
+    },
 ];
 
 /// Subcommands of the binary.
@@ -144,15 +154,16 @@ fn measure(kind: Kind, settings: &Settings) -> Result<compare::Comparison> {
             let window = || Sample::take(mesh.client(), &url, connections, seconds);
             compare::in_turns(settings.rounds, None, start, window, print)
         }
-        Kind::PingPong => {
+        Kind::PingPong(manner, promotion) => {
             let mesh = Mesh::start(Provider::Istio, 1)?;
-            let _server = pingpong::start_server(mesh.client(), PINGPONG)?;
+            let _server = pingpong::start_server(mesh.client(), PINGPONG, manner)?;
             let start = || {
                 let namespace = accelerate::NAMESPACE;
                 let pods = [pod(&format!("{namespace}/client"), mesh.client().netns())];
-                Daemon::start_with("pingpong", Manifests::of(&accelerate_everything(namespace), &pods)?, &[])
+                let policy = accelerate_everything(namespace).promotion(promotion);
+                Daemon::start_with("pingpong", Manifests::of(&policy, &pods)?, &[])
             };
-            let window = || pingpong::window(mesh.client(), PINGPONG, seconds);
+            let window = || pingpong::window(mesh.client(), PINGPONG, manner, seconds);
             compare::in_turns(settings.rounds, None, start, window, print)
         }
     }

@@ -46,7 +46,6 @@ fn a_half_close_comes_after_the_last_byte(promotion: Promotion) -> Result<()> {
     Ok(())
 }
 
-/// Readers that wait in poll or epoll. Those that are blocked inside recv: `open_wakeups.rs`.
 fn both_ends_may_close_at_once(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let daemon = pods.accelerate(promotion)?;
@@ -55,7 +54,7 @@ fn both_ends_may_close_at_once(promotion: Promotion) -> Result<()> {
         daemon.warm_all(&mut pairs)?;
         threads::exchange(&mut pairs, |index| {
             // One side is done long before the other, or both at once.
-            let mut shape = Shape::duplex(400_000, 1..=50_000).reader(Reader::WAITING[index % 3]).closing();
+            let mut shape = Shape::duplex(400_000, 1..=50_000).reader(Reader::ALL[index % 4]).closing();
             match index % 3 {
                 0 => shape.to_client.bytes = 10,
                 1 => shape.to_server.bytes = 10,
@@ -72,7 +71,7 @@ fn both_ends_may_close_at_once(promotion: Promotion) -> Result<()> {
 fn aftermath(end: &mut End) -> Result<(Option<i32>, Option<i32>), Fault> {
     let End { stream, incoming, outgoing } = end;
     let read = loop {
-        match incoming.receive_once(stream, 4096, 0)? {
+        match incoming.receive_some(stream, 4096)? {
             Ok(0) => break None,
             Ok(_) => {}
             Err(error) => break error.raw_os_error(),

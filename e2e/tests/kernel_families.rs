@@ -20,11 +20,11 @@ fn every_family_is_redirected_and_exact(promotion: Promotion) -> Result<()> {
         daemon.warm_all(&mut pairs)?;
         let before = daemon.messages("redirected")?;
         threads::exchange(&mut pairs, |index| {
-            let writer = if index < 8 { Writer::Blocking } else { Writer::Polling };
+            let writer = if index < 8 { Writer::Send } else { Writer::Polling };
             let pace = if index % 8 < 4 { Pace::Fast } else { Pace::Slow };
             // Messages above half of the receive buffer take TCP: half of the connections stay below, half mix.
             let largest = if index % 2 == 0 { 16 << 10 } else { 1 << 20 };
-            let shape = Shape::duplex(1 << 20, 1..=largest).reader(Reader::WAITING[index % 3]);
+            let shape = Shape::duplex(1 << 20, 1..=largest).reader(Reader::ALL[index % 4]);
             shape.writer(writer).pace(pace).seed(index as u64)
         })?;
         let redirected = daemon.messages("redirected")? - before;

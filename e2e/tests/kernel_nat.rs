@@ -36,9 +36,9 @@ fn exercise(daemon: &Daemon, mut pairs: Vec<Pair>) -> Result<()> {
     daemon.warm_all(&mut pairs)?;
     let before = daemon.connections()?.redirected_messages();
     for pair in &mut pairs {
-        request::rounds(pair, 300, 1..=9000, Reader::Blocking, 3)?;
+        request::rounds(pair, 300, 1..=9000, Reader::Recv, 3)?;
     }
-    threads::exchange(&mut pairs, |index| Shape::duplex(300_000, 1..=1 << 18).reader(Reader::WAITING[index % 3]))?;
+    threads::exchange(&mut pairs, |index| Shape::duplex(300_000, 1..=1 << 18).reader(Reader::ALL[index % 4]))?;
     let connections = daemon.connections()?;
     let redirected = connections.redirected_messages() - before;
     ensure!(redirected > 300 * pairs.len() as u64, "only {redirected} messages were redirected");

@@ -42,7 +42,7 @@ fn a_socket_in_another_sockmap_is_left_alone_and_counted(promotion: Promotion) -
         ensure!(daemon.events("in_another_sockmap")? >= 6, "{} counted", daemon.events("in_another_sockmap")?);
         Ok(())
     })?;
-    threads::exchange(&mut pairs, |index| Shape::duplex(500_000, 1..=1 << 17).reader(Reader::WAITING[index % 3]))?;
+    threads::exchange(&mut pairs, |index| Shape::duplex(500_000, 1..=1 << 17).reader(Reader::ALL[index % 4]))?;
     let connections = daemon.connections()?;
     for (index, pair) in pairs.iter_mut().enumerate() {
         ensure!(daemon.redirected(pair)? == 0, "a connection of another sockmap was redirected");
@@ -93,10 +93,10 @@ fn two_installations_on_one_pod_do_not_disturb_each_other(promotion: Promotion) 
         }
         Ok(())
     })?;
-    threads::exchange(&mut pairs, |index| Shape::duplex(500_000, 1..=1 << 17).reader(Reader::WAITING[index % 3]))?;
+    threads::exchange(&mut pairs, |index| Shape::duplex(500_000, 1..=1 << 17).reader(Reader::ALL[index % 4]))?;
     drop(first);
     // What the first had is the second's to take, or stays on TCP; either way it is exact.
-    threads::exchange(&mut pairs, |index| Shape::duplex(500_000, 1..=1 << 17).reader(Reader::WAITING[index % 3]))?;
+    threads::exchange(&mut pairs, |index| Shape::duplex(500_000, 1..=1 << 17).reader(Reader::ALL[index % 4]))?;
     let mut later = pods.pair(0)?;
     second.warm(&mut later)?;
     for mut pair in pairs {

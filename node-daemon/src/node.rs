@@ -29,7 +29,7 @@ const RESCUE_PAUSE: Duration = Duration::from_millis(25);
 /// And however expensive they are, at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A review of all connections when nothing has changed: it finds what went unnoticed.
-const REVIEW_AT_REST: Duration = Duration::from_secs(120);
+const REVIEW_AT_REST: Duration = Duration::from_secs(15);
 
 /// What became of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -28,6 +28,8 @@ pub struct Capabilities {
     pub rmem_counts: bool,
     /// A connection can be promoted while it runs.
     pub late_promotion: bool,
+    /// A blocking receive call on a redirected socket waits on after a wake-up without bytes.
+    pub blocking_waits: bool,
     /// What FIONREAD sees of a socket that has bytes in both queues.
     pub fionread: Fionread,
     /// One line each.
@@ -90,14 +92,14 @@ pub fn run(pins: &Pins, btf: &Btf) -> Result<Capabilities, Error> {
         format!("{}-probe-{}", pins.root().file_name().unwrap_or_default().to_string_lossy(), std::process::id());
     let own = Pins::new(&pins.root().with_file_name(name));
     let layout = own.create()?;
-    // Whether sk_rmem_alloc counts is not known yet: with "no" the programs look at the queue itself, which always holds.
-    let offsets = offsets::find(btf, false)?;
+    let offsets = offsets::find(btf)?;
     let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, &cgroup);
     let result = installed.map_err(Error::from).and_then(|_| {
         let trial = Trial::run(&layout)?;
         Ok(Capabilities {
             rmem_counts: trial.receive_memory >= trial::UNREAD as u32,
             late_promotion: trial.late,
+            blocking_waits: trial.blocking_waits,
             fionread: trial.fionread,
             findings: findings(&trial, btf),
         })
@@ -143,6 +145,18 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
                 "the byte budget is exact"
             } else {
                 "bytes in flight are counted since the queue was last empty: the budget is reached earlier"
+            },
+        },
+        Finding {
+            what: "wait in a blocking receive call",
+            works: trial.blocking_waits,
+            matters: true,
+            seen: if trial.blocking_waits { "waits for bytes" } else { "a wake-up without bytes ends it with EAGAIN" }
+                .into(),
+            consequence: if trial.blocking_waits {
+                "as on plain TCP"
+            } else {
+                "promotion: Auto leaves connections with a blocking descriptor (no O_NONBLOCK) on TCP"
             },
         },
         Finding {

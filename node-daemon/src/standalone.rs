@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use meshaccel_abi::Offsets;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -116,7 +117,11 @@ fn install(args: &Standalone, pins: &Pins, status: &Shared) -> Result<Node, Erro
     for finding in capabilities.findings.iter().filter(|finding| finding.matters && !finding.works) {
         tracing::warn!(what = finding.what, consequence = finding.consequence, "This kernel lacks something");
     }
-    let offsets = offsets::find(&btf, capabilities.rmem_counts)?;
+    let offsets = Offsets {
+        rmem_counts: capabilities.rmem_counts.into(),
+        blocking_waits: capabilities.blocking_waits.into(),
+        ..offsets::find(&btf)?
+    };
     drop(btf);
     status.update(|s| s.capabilities = Some(capabilities));
     for other in pins.layouts()?.into_iter().filter(|layout| layout.version != meshaccel_abi::LAYOUT) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use meshaccel_e2e::bench::{self, Settings};
-use meshaccel_e2e::load::pingpong;
+use meshaccel_e2e::load::pingpong::{self, Manner};
 
 /// Measures plain TCP and meshaccel in turns.
 #[derive(Debug, Parser)]
@@ -31,9 +31,9 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Part {
     #[command(hide = true)]
-    PingpongServer,
+    PingpongServer { manner: Manner },
     #[command(hide = true)]
-    PingpongClient { seconds: u32 },
+    PingpongClient { seconds: u32, manner: Manner },
 }
 
 fn main() -> ExitCode {
@@ -51,9 +51,9 @@ fn run(args: Args) -> Result<()> {
         None => {
             bench::run(&Settings { rounds: args.rounds, seconds: args.seconds, only: args.only, goals: args.goals })
         }
-        Some(Part::PingpongServer) => pingpong::serve(),
-        Some(Part::PingpongClient { seconds }) => {
-            println!("{}", serde_json::to_string(&pingpong::drive(seconds)?)?);
+        Some(Part::PingpongServer { manner }) => pingpong::serve(manner),
+        Some(Part::PingpongClient { seconds, manner }) => {
+            println!("{}", serde_json::to_string(&pingpong::drive(seconds, manner)?)?);
             Ok(())
         }
     }

@@ -73,7 +73,7 @@ impl Outgoing {
         let mut left = size;
         while left > 0 {
             let since = Instant::now();
-            match self.send_once(stream, left, 0) {
+            match socket::patiently(stream, libc::POLLOUT, || self.send_once(stream, left, 0)) {
                 Ok(n) => left -= n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failed_since("send", error, since)),
@@ -109,12 +109,24 @@ impl Incoming {
         })
     }
 
-    /// Receives exactly `size` bytes with blocking calls.
+    /// One receive call that waits, inside recv or, on a non-blocking descriptor, in poll(2) after EAGAIN.
+    pub fn receive_some(&mut self, stream: &TcpStream, size: usize) -> Result<io::Result<usize>, Fault> {
+        let mut fault = None;
+        let result = socket::patiently(stream, libc::POLLIN, || {
+            self.receive_once(stream, size, 0).unwrap_or_else(|wrong| {
+                fault = Some(wrong);
+                Ok(0)
+            })
+        });
+        fault.map_or(Ok(result), Err)
+    }
+
+    /// Receives exactly `size` bytes, however long it takes.
     pub fn receive(&mut self, stream: &TcpStream, size: usize) -> Result<(), Fault> {
         let mut left = size;
         while left > 0 {
             let since = Instant::now();
-            match self.receive_once(stream, left.min(64 << 10), 0)? {
+            match self.receive_some(stream, left.min(64 << 10))? {
                 Ok(0) => return Err(self.ended()),
                 Ok(n) => left -= n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -127,10 +139,12 @@ impl Incoming {
     /// Waits for the end of the stream; a byte before it is a fault.
     pub fn expect_end(&mut self, stream: &TcpStream) -> Result<(), Fault> {
         let since = Instant::now();
-        with_buffer(4096, |buffer| match socket::receive(stream, buffer, 0) {
-            Ok(0) => Ok(()),
-            Ok(n) => Err(Fault::extra(self.pattern, self.offset, &buffer[..n])),
-            Err(error) => Err(self.failed_since("recv at the end", error, since)),
+        with_buffer(4096, |buffer| {
+            match socket::patiently(stream, libc::POLLIN, || socket::receive(stream, buffer, 0)) {
+                Ok(0) => Ok(()),
+                Ok(n) => Err(Fault::extra(self.pattern, self.offset, &buffer[..n])),
+                Err(error) => Err(self.failed_since("recv at the end", error, since)),
+            }
         })
     }
 

@@ -16,7 +16,7 @@ const SLOW_READ: usize = 700;
 /// Calls in one go before the next connection gets its turn.
 const TURN: usize = 16;
 
-/// Runs one shape on each pair, all at once. `Blocking` and `Poll` readers are level-triggered here.
+/// Runs one shape on each pair, all at once. `Recv` and `Poll` readers are level-triggered here.
 pub fn exchange(pairs: &mut [Pair], shape_of: impl Fn(usize) -> Shape) -> Result<(), Faults> {
     let (mut clients, mut servers) = (Vec::new(), Vec::new());
     for (index, Pair { client, server }) in pairs.iter_mut().enumerate() {

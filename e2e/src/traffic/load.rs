@@ -9,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::end::Pair;
 use super::fault::Faults;
-use super::request;
-use super::shape::Reader;
+use super::shape::{Reader, Shape};
+use super::{request, threads};
 
 /// Running traffic. Every third connection streams both ways at once, the others ask and answer.
 pub struct Load {
@@ -72,8 +72,12 @@ fn work(pair: &mut Pair, index: usize, seed: u64, stop: &AtomicBool, bouts: &Ato
     let reader = Reader::ALL[index % 4];
     while !stop.load(Ordering::Relaxed) {
         let seed = dice.random();
-        // No end sends in one thread while another is in recv: that is the subject of `open_wakeups.rs`.
-        request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;
+        if index % 3 == 2 {
+            let shape = Shape::random(seed, 256 << 10);
+            threads::exchange(std::slice::from_mut(pair), |_| shape.clone())?;
+        } else {
+            request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;
+        }
         bouts.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())

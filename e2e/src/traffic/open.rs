@@ -88,7 +88,7 @@ impl Service {
         inside(netns, || self.connect(local, remote))?
     }
 
-    /// A client whose handshake has begun and is not waited for.
+    /// A client, with a blocking descriptor, whose handshake has begun and is not waited for.
     pub fn unfinished_client(&self, netns: Option<&Netns>) -> Result<End> {
         let remote = self.address;
         let stream = inside(netns, || socket::begin_connect(remote))??;
@@ -133,7 +133,7 @@ impl Service {
         }
         let mut pairs = HashMap::new();
         while !waiting.is_empty() {
-            let stream = socket::accept(&self.listener)
+            let stream = socket::accept(&self.listener, self.options)
                 .with_context(|| format!("{} connections to {} were not accepted", waiting.len(), self.address))?;
             let from = socket::canonical(stream.peer_addr()?);
             let Some(client) = waiting.remove(&from) else {

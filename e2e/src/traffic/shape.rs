@@ -8,8 +8,8 @@ use rand::{RngExt, SeedableRng};
 /// How one end learns that it may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// Blocked inside recv.
-    Blocking,
+    /// Calls recv, and waits inside it on a blocking descriptor, in poll(2) after EAGAIN on a non-blocking one.
+    Recv,
     /// poll(2), then one recv.
     Poll,
     /// Level-triggered epoll, then one recv.
@@ -19,17 +19,14 @@ pub enum Reader {
 }
 
 impl Reader {
-    pub const ALL: [Self; 4] = [Self::Blocking, Self::Poll, Self::Level, Self::Edge];
-    /// Those that wait outside of the receive call. What sends and receives at once in two threads uses these: a thread
-    /// that is blocked in recv meanwhile is the subject of `open_wakeups.rs`.
-    pub const WAITING: [Self; 3] = [Self::Poll, Self::Level, Self::Edge];
+    pub const ALL: [Self; 4] = [Self::Recv, Self::Poll, Self::Level, Self::Edge];
 }
 
 /// How one end writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// Blocked inside send while the other end is behind.
-    Blocking,
+    /// Calls send, and waits inside it or, on a non-blocking descriptor, in poll(2) after EAGAIN.
+    Send,
     /// Sends without waiting and polls for POLLOUT when that was refused.
     Polling,
 }
@@ -80,8 +77,8 @@ impl Shape {
         Self {
             to_server: Amount::new(bytes, messages.clone()),
             to_client: Amount::new(bytes, messages),
-            reader: Reader::Blocking,
-            writer: Writer::Blocking,
+            reader: Reader::Recv,
+            writer: Writer::Send,
             pace: Pace::Fast,
             close: false,
             seed: 0,
@@ -107,8 +104,8 @@ impl Shape {
         Self {
             to_server,
             to_client,
-            reader: Reader::WAITING[dice.random_range(0..3)],
-            writer: if dice.random_bool(0.5) { Writer::Blocking } else { Writer::Polling },
+            reader: Reader::ALL[dice.random_range(0..4)],
+            writer: if dice.random_bool(0.5) { Writer::Send } else { Writer::Polling },
             pace,
             close: false,
             seed,

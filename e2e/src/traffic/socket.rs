@@ -5,6 +5,7 @@ use std::mem::size_of_val;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
 
 use super::PATIENCE;
@@ -40,6 +41,8 @@ pub struct Options {
     pub send_buffer: Option<usize>,
     /// TCP_DEFER_ACCEPT: accept only what has sent something.
     pub defer_accept: bool,
+    /// Descriptors without O_NONBLOCK, at both ends. Event loops, and so all sidecars, have it.
+    pub blocking: bool,
 }
 
 /// A socket that listens on `address` (port 0: any).
@@ -62,7 +65,9 @@ pub fn connect(local: Option<SocketAddr>, remote: SocketAddr, options: Options) 
         socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(local))?;
     }
     socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(remote))?;
-    Ok(socket.into())
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(!options.blocking)?;
+    Ok(stream)
 }
 
 /// A blocking socket on its way to `remote`: the handshake has begun and is not waited for.
@@ -87,14 +92,14 @@ pub fn connect_in_the_background(remote: SocketAddr, body: impl FnOnce(&TcpStrea
             Err(error) => Err(error.into()),
         }
     })
-    .and_then(|()| stream.set_nonblocking(false))?;
-    Ok(stream)
+    .map(|()| stream)
 }
 
 /// Accepts one connection; gives up after the engine's patience.
-pub fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+pub fn accept(listener: &TcpListener, options: Options) -> io::Result<TcpStream> {
     let (stream, _) = listener.accept()?;
     be_patient(&stream)?;
+    stream.set_nonblocking(!options.blocking)?;
     Ok(stream)
 }
 
@@ -175,6 +180,27 @@ pub fn send(stream: &TcpStream, bytes: &[u8], flags: i32) -> io::Result<usize> {
     // SAFETY: `bytes` is readable for its length.
     let n = unsafe { libc::send(stream.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags | libc::MSG_NOSIGNAL) };
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// Does the descriptor lack O_NONBLOCK?
+pub fn is_blocking(stream: &TcpStream) -> io::Result<bool> {
+    let flags = fcntl(stream, FcntlArg::F_GETFL)?;
+    Ok(!OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK))
+}
+
+/// Makes `call` until it is not refused: a blocking descriptor waits inside the call, for a non-blocking one poll(2)
+/// waits after EAGAIN, as long as the engine is patient.
+pub fn patiently<T>(stream: &TcpStream, events: i16, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_blocking(stream)? => {
+                if poll(stream, events, PATIENCE.as_millis() as i32)? == 0 {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            result => return result,
+        }
+    }
 }
 
 /// An epoll set. `key` of [`Epoll::add`] comes back with each event.

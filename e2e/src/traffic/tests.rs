@@ -16,7 +16,7 @@ fn every_family_reader_writer_and_pace_runs_clean_over_plain_tcp() {
     for family in Family::ALL {
         let mut pairs = service(family).pairs(None, 16).unwrap();
         let shape = |index: usize| {
-            let writer = if index < 8 { Writer::Blocking } else { Writer::Polling };
+            let writer = if index < 8 { Writer::Send } else { Writer::Polling };
             let pace = if index % 8 < 4 { Pace::Fast } else { Pace::Slow };
             Shape::duplex(200_000, 1..=1 << 17)
                 .reader(Reader::ALL[index % 4])

@@ -42,8 +42,8 @@ impl<'a> Readable<'a> {
 
     /// One receive call in this reader's manner; an empty poll is reported like a timed-out recv.
     pub fn receive(&mut self, incoming: &mut Incoming, size: usize) -> Result<io::Result<usize>, Fault> {
-        if self.reader == Reader::Blocking {
-            return incoming.receive_once(self.stream, size, 0);
+        if self.reader == Reader::Recv {
+            return incoming.receive_some(self.stream, size);
         }
         loop {
             if !self.maybe_more {
@@ -124,7 +124,7 @@ fn spawn<'scope, T: Send + 'scope>(
 fn write(stream: &TcpStream, outgoing: &mut Outgoing, messages: Messages, shape: &Shape) -> Result<(), Fault> {
     for size in messages {
         match shape.writer {
-            Writer::Blocking => outgoing.send(stream, size)?,
+            Writer::Send => outgoing.send(stream, size)?,
             Writer::Polling => send_polling(stream, outgoing, size)?,
         }
     }

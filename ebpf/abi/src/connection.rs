@@ -109,8 +109,8 @@ pub struct EndRecord {
     pub state: u32,
     /// As [`Connection::copied_at_promotion`].
     pub copied_at_promotion: u32,
-    /// 1 when this end was taken out because TCP's bytes waited unread at it: it is not promoted again.
-    pub takes_bulk: u32,
+    /// [`crate::Reason`] why this end was taken out of the SOCKHASH on behalf of its reader; 0: it was not.
+    pub left_for: u32,
     /// 1 when its reader must be woken once more.
     pub kick: u32,
 }

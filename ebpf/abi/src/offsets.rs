@@ -67,4 +67,6 @@ pub struct Offsets {
     pub file_flags: u32,
     /// Not an offset: 1 when redirected bytes count in `rmem_alloc` on this kernel (Linux 6.13, and stable backports).
     pub rmem_counts: u32,
+    /// Not an offset: 1 when a blocking receive call on a socket in a SOCKHASH waits on after a wake-up without bytes.
+    pub blocking_waits: u32,
 }

@@ -55,8 +55,8 @@ numbered! {
         Leaving = 21 => "leaving", "on its way back to plain TCP";
         /// The application receives large messages.
         TakesBulk = 22 => "takes_bulk", "the application receives large messages, which this kernel serves better over TCP";
-        /// The application's descriptor is blocking.
-        BlockingApplication = 23 => "blocking_application", "the application's descriptor is blocking (no O_NONBLOCK): its receive calls could end early on a redirected socket";
+        /// A descriptor of either end is blocking.
+        BlockingReader = 23 => "blocking_reader", "a descriptor of this connection is blocking (no O_NONBLOCK), and this kernel may end a blocking receive call early on a redirected socket; redirect.promotion: Eager redirects it all the same";
     }
 }
 

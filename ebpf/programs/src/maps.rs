@@ -1,5 +1,8 @@
 //! The maps. Capacities marked "set at load" are replaced by the daemon's `--max-connections`.
 
+// The names of the maps, as bpftool and the pins show them.
+#![expect(non_upper_case_globals)]
+
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, SkStorage, SockHash};
 use aya_ebpf::macros::btf_map;
@@ -84,6 +87,7 @@ pub static OFFSETS: Offsets = Offsets {
     socket_file: 0,
     file_flags: 0,
     rmem_counts: 0,
+    blocking_waits: 0,
 };
 
 /// The offsets of the running kernel. A volatile read, else the compiler would use the zeros it sees above.

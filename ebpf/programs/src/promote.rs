@@ -6,7 +6,7 @@
 
 use crate::counters;
 use crate::iterator::StorageIterator;
-use crate::maps::{address, ma_ends, ma_sockets};
+use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
 use crate::record::{find, mark, policy_in, refresh, to_candidate, unmark};
 use crate::rescue;
@@ -29,8 +29,8 @@ const GRACE: u64 = 1_000_000_000;
 pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
     let Some(own) = StorageIterator::socket(ctx) else { return 0 };
     let Some(connection) = find(own.pointer()) else { return 0 };
-    visit(own, connection);
-    if let Some(row) = rescue::visit(connection) {
+    let Some(policy) = visit(own, connection) else { return 0 };
+    if let Some(row) = rescue::visit(connection, policy.flags) {
         // SAFETY: a row on the stack.
         unsafe {
             bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
@@ -43,7 +43,11 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
 #[unsafe(no_mangle)]
 pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
-    visit(own, connection);
+    if let Some(policy) = visit(own, connection)
+        && rescue::is_due(connection, policy.flags)
+    {
+        mark(own.pointer());
+    }
     let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { PASS_PAIRED };
     let state = connection.state as u8 | paired;
     let row = PassRow { slot: connection.slot as u16, state, reason: connection.reason as u8 };
@@ -53,23 +57,26 @@ pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
 }
 
 #[inline(always)]
-fn visit(own: Own, connection: &mut Connection) {
+fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
     refresh(connection);
-    let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else {
-        // Its pod's slot has been freed, which happens only when the pod's network namespace is gone or after
-        // everything in it was retired.
-        return;
-    };
+    // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
+    // after everything in it was retired.
+    let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
     match connection.state {
         STATE_CANDIDATE => candidate(own, connection, policy),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.peer_state == PEER_UNKNOWN => {
-            unpaired(connection, policy)
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, policy) => {
+            begin_leaving(connection);
+            mark(own.pointer());
         }
         STATE_LEAVING => leaving(own, connection),
-        _ if connection.sender_passed == 0 => unmark(own.pointer()),
+        // Of an end whose peer is not known yet, the next pass will see whether it came.
+        _ if connection.sender_passed == 0 && connection.held_since == 0 && connection.peer_state != PEER_UNKNOWN => {
+            unmark(own.pointer())
+        }
         _ => {}
     }
+    Some(policy)
 }
 
 #[inline(always)]
@@ -92,14 +99,18 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if policy.flags & ENFORCE == 0 {
         return Err(Reason::NotEnforced);
     }
-    if let Some(record) = ma_ends.get_ptr(connection.id) {
-        // SAFETY: readable while the program runs (RCU).
-        if unsafe { (*record).takes_bulk } != 0 {
-            return Err(Reason::TakesBulk);
-        }
+    let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return Err(Reason::NotRecorded) };
+    // SAFETY: readable while the program runs (RCU).
+    let left_for = unsafe { (*record).left_for };
+    if left_for == Reason::TakesBulk as u32 {
+        return Err(Reason::TakesBulk);
     }
-    if policy.flags & ANY_PAIR == 0 {
-        applications_never_block(own, connection)?;
+    if policy.flags & EAGER == 0 {
+        nobody_blocks(own, connection)?;
+    }
+    // It has been there in vain: this time the peer goes first.
+    if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
+        return Err(Reason::PeerNotPromoted);
     }
     if policy.flags & EAGER == 0 {
         worth(&Evidence {
@@ -125,43 +136,54 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     connection.promoted_at = unsafe { bpf_ktime_get_ns() };
     connection.state = STATE_PROMOTED_LATE;
     connection.reason = Reason::ReaderNotSeen as u32;
-    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: this end's own record, which only this program writes once it is recorded. Volatile keeps the order.
-        unsafe {
-            core::ptr::write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
-            core::ptr::write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
-        }
+    // SAFETY: this end's own record, which only this program writes once it is recorded. Volatile keeps the order.
+    unsafe {
+        core::ptr::write_volatile(&raw mut (*record).left_for, 0);
+        core::ptr::write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
+        core::ptr::write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
     }
     counters::event(Event::PromotedLate);
     Ok(())
 }
 
-/// A blocking receive call on a socket in a SOCKHASH waits once: a wake-up without data (write space, the
-/// acknowledgement of its own FIN) ends it with EAGAIN (tcp_bpf_recvmsg, all kernels so far). Behind a sidecar, where nobody
-/// said otherwise, an application is promoted only if its descriptor is non-blocking, as that of every event loop is.
+/// A blocking receive call on a socket in a SOCKHASH waits once: a wake-up without bytes (a signal, write space, the
+/// acknowledgement of its own FIN) ends it with EAGAIN (tcp_bpf_recvmsg, all kernels so far), which no program expects. So
+/// both descriptors must be non-blocking, as those of every sidecar and event loop are.
 #[inline(always)]
-fn applications_never_block(own: Own, connection: &Connection) -> Result<(), Reason> {
-    let (own, peer) = (Other(own.address()), Other(connection.peer_socket));
-    let own_may = connection.side == SIDE_SIDECAR || own.nonblocking() == Some(true);
-    let peer_may = connection.peer_side == SIDE_SIDECAR || peer.nonblocking() == Some(true);
-    if own_may && peer_may { Ok(()) } else { Err(Reason::BlockingApplication) }
+fn nobody_blocks(own: Own, connection: &Connection) -> Result<(), Reason> {
+    if offset!(blocking_waits) != 0 {
+        return Ok(());
+    }
+    for end in [Other(own.address()), Other(connection.peer_socket)] {
+        match end.nonblocking() {
+            Some(true) => {}
+            Some(false) => return Err(Reason::BlockingReader),
+            // Not accepted yet.
+            None => return Err(Reason::Candidate),
+        }
+    }
+    Ok(())
 }
 
-/// An end without a peer (an eagerly promoted one that nobody pairs with, or one whose peer has closed) costs at every
-/// send and gains nothing: it leaves, in two steps. First
-/// nobody may pair with it any more; a grace period later it can go without anything being on its way to it.
+/// An end to which nobody redirects (an eagerly promoted one that nobody pairs with, one whose peer has closed or has left)
+/// costs at every send and gains nothing.
 #[inline(always)]
-fn unpaired(connection: &mut Connection, policy: &Policy) {
+fn is_alone(connection: &Connection, policy: &Policy) -> bool {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    if now.wrapping_sub(connection.promoted_at) < GRACE || pair::find(connection, policy.flags).is_ok() {
-        // The sender's first message writes the pair down; until then it stays marked.
-        return;
-    }
+    now.wrapping_sub(connection.promoted_at) >= GRACE
+        && !pair::find(connection, policy.flags).is_ok_and(|peer| peer.state != STATE_CANDIDATE)
+}
+
+/// It leaves in two steps. First nobody may redirect to it any more; a grace period later it can go without anything being
+/// on its way to it.
+#[inline(always)]
+fn begin_leaving(connection: &mut Connection) {
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
         // SAFETY: as above.
         unsafe {
-            core::ptr::write_volatile(&raw mut (*record).leaving_since, now);
+            core::ptr::write_volatile(&raw mut (*record).left_for, Reason::PeerNotPromoted as u32);
+            core::ptr::write_volatile(&raw mut (*record).leaving_since, bpf_ktime_get_ns());
             core::ptr::write_volatile(&raw mut (*record).state, STATE_LEAVING);
         }
     }

@@ -38,11 +38,11 @@ pub fn unmark(socket: *mut c_void) {
 pub fn refresh(connection: &mut Connection) {
     let Some(record) = ma_ends.get_ptr(connection.id) else { return };
     // SAFETY: readable while the program runs (RCU).
-    let generation = unsafe { (*record).key.generation };
+    let (generation, left_for) = unsafe { ((*record).key.generation, (*record).left_for) };
     if generation != connection.key.generation {
         connection.key.generation = generation;
         to_candidate(connection);
-        connection.reason = Reason::TakesBulk as u32;
+        connection.reason = left_for;
     }
 }
 
@@ -109,7 +109,7 @@ pub fn record(
         side,
         state: STATE_CANDIDATE,
         copied_at_promotion: 0,
-        takes_bulk: 0,
+        left_for: 0,
         kick: 0,
     };
     if ma_ends.insert(id, end, 0).is_err() {

@@ -1,10 +1,12 @@
-//! An application's socket in the SOCKHASH is served wrongly while bytes wait in its TCP queue: FIONREAD counts the
-//! redirected queue only (Linux 6.18.14 and later). nginx, which asks after each full buffer, is told 0 and waits for an
-//! edge that never comes, since nothing more arrives.
+//! Readers that the SOCKHASH serves wrongly leave it:
 //!
-//! So when messages to an application had to take TCP, and it has not read on from one pass to the next though nothing else
-//! waits for it, the application's socket leaves the SOCKHASH, where it is served as any TCP socket, and its reader is
-//! woken. In two steps:
+//! * An application at which bytes wait in the TCP queue. FIONREAD counts the redirected queue only (Linux 6.18.14 and
+//!   later): nginx, which asks after each full buffer, is told 0 and waits for an edge that never comes, since nothing more
+//!   arrives. So when messages to an application had to take TCP, and it has not read on from one pass to the next though
+//!   nothing else waits for it, it goes.
+//! * A descriptor that was non-blocking when its socket was promoted and is blocking now (see `nobody_blocks`).
+//!
+//! Outside, it is served as any TCP socket, and its reader is woken. In two steps:
 //!
 //! 1. *hold*: its peer redirects nothing any more;
 //! 2. a grace period later, when nothing can be on its way and the redirected queue has been read: out, and a row for the
@@ -12,13 +14,14 @@
 
 use crate::counters;
 use crate::iterator::TcpIterator;
-use crate::maps::{address, ma_ends, ma_sockets};
+use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::record::{find, refresh};
 use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_setsockopt};
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
-use meshaccel_abi::{Connection, Event, RescueRow};
+use meshaccel_abi::policy::EAGER;
+use meshaccel_abi::{Connection, Event, Reason, RescueRow};
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
 const GRACE: u64 = 20_000_000;
@@ -26,10 +29,29 @@ const GRACE: u64 = 20_000_000;
 /// The daemon should come back soon.
 const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: 0 });
 
-/// Looks after the application that this sender talks to.
+/// Must the reader that this sender talks to be looked after from now on? Asked of every promoted sender, now and then.
 #[inline(always)]
-pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
-    if sender.sender_passed == 0 || sender.state == STATE_CANDIDATE {
+pub fn is_due(sender: &mut Connection, flags: u32) -> bool {
+    if sender.state == STATE_CANDIDATE || sender.peer_state == PEER_UNKNOWN || sender.held_since != 0 {
+        return false;
+    }
+    let due = blocks(Other(sender.peer_socket), flags);
+    if due {
+        // SAFETY: no arguments.
+        sender.held_since = unsafe { bpf_ktime_get_ns() };
+    }
+    due
+}
+
+#[inline(always)]
+fn blocks(reader: Other, flags: u32) -> bool {
+    flags & EAGER == 0 && offset!(blocking_waits) == 0 && reader.nonblocking() == Some(false)
+}
+
+/// Looks after the reader that this sender talks to.
+#[inline(always)]
+pub fn visit(sender: &mut Connection, flags: u32) -> Option<RescueRow> {
+    if sender.state == STATE_CANDIDATE || (sender.sender_passed == 0 && sender.held_since == 0) {
         return None;
     }
     let reader = Other(sender.peer_socket);
@@ -43,10 +65,11 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     let reads = copied != sender.peer_copied_seen;
     sender.passed_seen = passed;
     sender.peer_copied_seen = copied;
-    if unread == 0 {
+    let blocks = blocks(reader, flags);
+    if !blocks && unread == 0 {
         return if quiet && settle(sender) { None } else { PENDING };
     }
-    if reads || reader.redirected_queue_empty() != Some(true) {
+    if !blocks && (reads || reader.redirected_queue_empty() != Some(true)) {
         sender.held_since = 0;
         return PENDING;
     }
@@ -55,8 +78,8 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     let held_for = now.wrapping_sub(sender.held_since);
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
-    } else if held_for >= GRACE {
-        return Some(take_out(sender));
+    } else if held_for >= GRACE && reader.redirected_queue_empty() == Some(true) {
+        return Some(take_out(sender, if blocks { Reason::BlockingReader } else { Reason::TakesBulk }));
     }
     PENDING
 }
@@ -78,7 +101,7 @@ fn settle(sender: &mut Connection) -> bool {
 }
 
 #[inline(always)]
-fn take_out(sender: &mut Connection) -> RescueRow {
+fn take_out(sender: &mut Connection, reason: Reason) -> RescueRow {
     let mut key = sender.peer_key;
     // SAFETY: a key on the stack.
     unsafe { bpf_map_delete_elem(address(&ma_sockets), (&raw mut key).cast()) };
@@ -86,7 +109,7 @@ fn take_out(sender: &mut Connection) -> RescueRow {
         // SAFETY: the peer's record; its own programs do not run while it is out of the SOCKHASH.
         unsafe {
             (*record).state = STATE_CANDIDATE;
-            (*record).takes_bulk = 1;
+            (*record).left_for = reason as u32;
             (*record).kick = 1;
             (*record).key.generation = sender.peer_key.generation.wrapping_add(1);
         }

@@ -147,9 +147,13 @@ struct Recorded<'a>(&'a Connection);
 impl Peer for Recorded<'_> {
     #[inline(always)]
     fn record(&self) -> Option<(u32, u32)> {
-        // SAFETY: the value stays readable while the program runs (RCU).
-        let record = unsafe { ma_ends.get(self.0.id.peer())? };
-        Some((record.state, record.copied_at_promotion))
+        let record = ma_ends.get_ptr(self.0.id.peer())?;
+        // SAFETY: the value stays readable while the program runs (RCU). Volatile keeps the order: `state` is written
+        // last, so it is read first.
+        unsafe {
+            let state = core::ptr::read_volatile(&raw const (*record).state);
+            Some((state, core::ptr::read_volatile(&raw const (*record).copied_at_promotion)))
+        }
     }
     #[inline(always)]
     fn copied_sequence(&self) -> Option<u32> {

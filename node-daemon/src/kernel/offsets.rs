@@ -4,8 +4,8 @@ use meshaccel_abi::Offsets;
 
 use super::btf::{Btf, BtfError};
 
-/// Offsets of the running kernel. `rmem_counts` is what the start-up self-test found.
-pub fn find(btf: &Btf, rmem_counts: bool) -> Result<Offsets, BtfError> {
+/// Offsets of the running kernel. What is no offset, and has to be tried, is 0: the safe assumption.
+pub fn find(btf: &Btf) -> Result<Offsets, BtfError> {
     let common = |field| btf.offset("sock_common", field);
     let sock = |field| btf.offset("sock", field);
     let tcp = |field| btf.offset("tcp_sock", field);
@@ -38,6 +38,7 @@ pub fn find(btf: &Btf, rmem_counts: bool) -> Result<Offsets, BtfError> {
         file_flags: btf.offset("file", "f_flags")?,
         rcvbuf: sock("sk_rcvbuf")?,
         rcvlowat: sock("sk_rcvlowat")?,
-        rmem_counts: u32::from(rmem_counts),
+        rmem_counts: 0,
+        blocking_waits: 0,
     })
 }

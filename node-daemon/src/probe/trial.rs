@@ -1,8 +1,8 @@
 //! The trial itself: a few connections in a network namespace of its own, through the real programs.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use meshaccel_abi::Policy;
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, SWITCH_OFF, SWITCH_ON};
@@ -21,6 +21,8 @@ const BESIDE: usize = 500;
 /// Enough exchanges to be worth promoting.
 const EXCHANGES: usize = 16;
 const DEADLINE: Duration = Duration::from_secs(5);
+/// A thread that was woken has run and sleeps again long before this is over.
+const NAP: Duration = Duration::from_secs(1);
 
 /// What was seen.
 pub struct Trial {
@@ -29,6 +31,7 @@ pub struct Trial {
     pub receive_memory: u32,
     pub fionread: Fionread,
     pub late: bool,
+    pub blocking_waits: bool,
 }
 
 impl Trial {
@@ -93,9 +96,11 @@ fn tries(layout: &Layout) -> Result<Trial, Trouble> {
     };
     server.read_exact(&mut [0; UNREAD + BESIDE])?;
     maps.set_switch(NODE_SWITCH, SWITCH_ON)?;
+    let blocking_waits = blocking_waits(&mut client, &server)?;
 
     maps.set_policy(Slot(0), policy(0))?;
     let (mut client, mut server) = connect()?;
+    let ends = [client.try_clone()?, server.try_clone()?];
     let mut exchange = |times: usize| -> io::Result<()> {
         for _ in 0..times {
             client.write_all(&[4; 64])?;
@@ -106,10 +111,51 @@ fn tries(layout: &Layout) -> Result<Trial, Trouble> {
         Ok(())
     };
     exchange(EXCHANGES)?;
+    // Only what does not block is promoted by evidence.
+    let nonblocking = |yes| ends.iter().try_for_each(|end| end.set_nonblocking(yes));
+    nonblocking(true)?;
     passes.promote()?;
+    nonblocking(false)?;
     exchange(EXCHANGES)?;
     let late = sent_redirected(layout, &client)? > 0;
-    Ok(Trial { redirected: redirected_messages == 2, redirected_messages, receive_memory, fionread, late })
+    let redirected = redirected_messages == 2;
+    Ok(Trial { redirected, redirected_messages, receive_memory, fionread, late, blocking_waits })
+}
+
+/// Does a blocking receive call wait on when it is woken without bytes? The acknowledgement of its own FIN wakes it.
+/// "No", the safe answer, also when that cannot be seen.
+fn blocking_waits(client: &mut TcpStream, server: &TcpStream) -> io::Result<bool> {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            let _ = tell.send(nix::unistd::gettid());
+            let mut server = server;
+            server.read(&mut [0; 64])
+        });
+        let naps = told.recv().ok().and_then(|thread| naps_after(thread, None).map(|naps| (thread, naps)));
+        server.shutdown(Shutdown::Write)?;
+        // Asleep again, after it was woken: it waits on.
+        let waits = naps.and_then(|(thread, naps)| naps_after(thread, Some(naps))).is_some();
+        client.write_all(&[6; 64])?;
+        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(waits && matches!(read, Ok(64)))
+    })
+}
+
+/// Waits until a thread sleeps, for the first time or after `before` naps: how often it has by then. `None`: it ended,
+/// or it never slept.
+fn naps_after(thread: nix::unistd::Pid, before: Option<u64>) -> Option<u64> {
+    let start = Instant::now();
+    while start.elapsed() < NAP {
+        let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+        let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let naps: u64 = field("voluntary_ctxt_switches:")?.parse().ok()?;
+        if field("State:")?.starts_with('S') && before.is_none_or(|before| naps > before) {
+            return Some(naps);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    None
 }
 
 fn connect() -> io::Result<(TcpStream, TcpStream)> {

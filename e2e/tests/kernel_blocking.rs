@@ -1,0 +1,137 @@
+//! Blocking descriptors. tcp_recvmsg that is woken without bytes looks, finds nothing and waits on; the kernel's
+//! tcp_bpf_recvmsg waits once, and then a blocking recv ends with EAGAIN, which no program expects. So by evidence only
+//! connections with two non-blocking descriptors are promoted, and those whose descriptors turn blocking go back.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::Promotion;
+use meshaccel_e2e::stage::{Pods, check};
+use meshaccel_e2e::traffic::{End, Family, Pair, Reader, Shape, request, socket, threads};
+use meshaccel_e2e::wait::{wait_for, wait_until};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks and answers until a pass has seen that the connection blocks.
+fn wait_judged(daemon: &Daemon, pair: &mut Pair) -> Result<()> {
+    wait_for(LIMIT, "both ends to be known as blocking", || {
+        request::by_hand(pair, 12, 64)?;
+        let connections = daemon.connections()?;
+        let (client, server) = connections.both(pair)?;
+        for row in [client, server] {
+            ensure!(row.path == "tcp" && row.reason.as_deref() == Some("blocking_reader"), "{row:?}");
+        }
+        Ok(())
+    })
+}
+
+fn set_blocking(pair: &Pair, blocking: bool) -> Result<()> {
+    for end in [&pair.client, &pair.server] {
+        end.stream.set_nonblocking(!blocking)?;
+    }
+    Ok(())
+}
+
+/// A pair with blocking descriptors: in the pod that nobody accelerates, or in the other.
+fn blocking_pair(pods: &Pods, daemon: &Daemon, pod: usize) -> Result<Pair> {
+    let mut pair = pods.pair(pod)?;
+    set_blocking(&pair, true)?;
+    if pod == 0 {
+        wait_judged(daemon, &mut pair)?;
+    }
+    Ok(pair)
+}
+
+/// The acknowledgement of the FIN wakes the reader with nothing to read.
+#[test]
+fn a_reader_that_waits_through_its_own_half_close_goes_on_waiting() {
+    check(|| {
+        let pods = Pods::new(2)?;
+        let daemon = pods.accelerate_first(Promotion::Auto)?;
+        for (pod, by_client) in [(1, true), (1, false), (0, true), (0, false)] {
+            let mut pair = blocking_pair(&pods, &daemon, pod)?;
+            let Pair { client, server } = &mut pair;
+            let (first, second) = if by_client { (client, server) } else { (server, client) };
+            let watched = first.stream.try_clone()?;
+            std::thread::scope(|scope| {
+                let reading = scope.spawn(|| first.finish().and_then(|()| first.receive(10)));
+                second.expect_end()?;
+                // FIN_WAIT2: the acknowledgement has come, and with it the wake-up.
+                wait_until(LIMIT, "the FIN to be acknowledged", || {
+                    (socket::tcp_state(&watched).ok()? == socket::FIN_WAIT2).then_some(())
+                })?;
+                second.send(10)?;
+                reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                Ok::<(), anyhow::Error>(())
+            })
+            .with_context(|| {
+                format!("{} pod, by client {by_client}", if pod == 0 { "accelerated" } else { "plain" })
+            })?;
+        }
+        Ok(())
+    });
+}
+
+/// Room in the send buffer wakes everybody who waits on the socket, the reader too.
+#[test]
+fn a_reader_that_waits_while_its_own_sender_is_let_go_on_goes_on_waiting() {
+    const MUCH: usize = 16 << 20;
+    check(|| {
+        let pods = Pods::new(2)?;
+        let daemon = pods.accelerate_first(Promotion::Auto)?;
+        for pod in [1, 0] {
+            let mut pair = blocking_pair(&pods, &daemon, pod)?;
+            let Pair { client, server } = &mut pair;
+            std::thread::scope(|scope| {
+                let End { stream, outgoing, incoming } = client;
+                let stream = &*stream;
+                let reading = scope.spawn(move || incoming.receive(stream, 10));
+                // More than fits: this thread waits for room until the server reads.
+                let sending = scope.spawn(move || outgoing.send(stream, MUCH));
+                server.receive(MUCH)?;
+                sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                server.send(10)?;
+                reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                Ok::<(), anyhow::Error>(())
+            })
+            .with_context(|| if pod == 0 { "accelerated" } else { "plain" })?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn streams_both_ways_through_blocking_descriptors_stay_on_tcp() {
+    check(|| {
+        let pods = Pods::new(1)?;
+        let daemon = pods.accelerate(Promotion::Auto)?;
+        let mut pairs = pods.pairs(0, Family::V4, 8)?;
+        for pair in &mut pairs {
+            set_blocking(pair, true)?;
+            wait_judged(&daemon, pair)?;
+        }
+        threads::exchange(&mut pairs, |index| Shape::duplex(4 << 20, 1..=1 << 18).reader(Reader::ALL[index % 4]))?;
+        ensure!(daemon.messages("redirected")? == 0, "a blocking descriptor was redirected to");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_descriptor_that_turns_blocking_goes_back_to_tcp_and_comes_again() {
+    check(|| {
+        let pods = Pods::new(1)?;
+        let daemon = pods.accelerate(Promotion::Auto)?;
+        let mut pair = pods.pair(0)?;
+        for _ in 0..2 {
+            daemon.warm(&mut pair)?;
+            set_blocking(&pair, true)?;
+            wait_judged(&daemon, &mut pair)?;
+            request::rounds(&mut pair, 200, 1..=9000, Reader::Recv, 7)?;
+            set_blocking(&pair, false)?;
+        }
+        daemon.warm(&mut pair)?;
+        pair.close()?;
+        Ok(())
+    });
+}
