@@ -26,6 +26,13 @@ pub const RETIRE: u32 = 1 << 4;
 /// Count what would be redirected and touch nothing.
 pub const OBSERVE: u32 = 1 << 5;
 
+/// [`EAGER`] for every pair, whoever its ends are: somebody who knows the connections asked for it, so blocking
+/// descriptors are promoted too. Behind a sidecar nobody knows all applications.
+#[inline(always)]
+pub const fn blocking_asked_for(flags: u32) -> bool {
+    flags & (EAGER | ANY_PAIR) == EAGER | ANY_PAIR
+}
+
 /// No uid.
 pub const NO_UID: u32 = u32::MAX;
 

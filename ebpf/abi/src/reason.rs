@@ -56,7 +56,7 @@ numbered! {
         /// The application receives large messages.
         TakesBulk = 22 => "takes_bulk", "the application receives large messages, which this kernel serves better over TCP";
         /// A descriptor of either end is blocking.
-        BlockingReader = 23 => "blocking_reader", "a descriptor of this connection is blocking (no O_NONBLOCK), and this kernel may end a blocking receive call early on a redirected socket; redirect.promotion: Eager redirects it all the same";
+        BlockingReader = 23 => "blocking_reader", "a descriptor of this connection is blocking (no O_NONBLOCK), and this kernel may end a blocking receive call early on a redirected socket; with provider: Custom, redirect.promotion: Eager redirects it all the same";
     }
 }
 

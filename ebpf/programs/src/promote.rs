@@ -16,7 +16,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_ma
 use meshaccel_abi::connection::{
     PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
-use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE};
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE, blocking_asked_for};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::evidence::{Evidence, worth};
 
@@ -105,7 +105,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if left_for == Reason::TakesBulk as u32 {
         return Err(Reason::TakesBulk);
     }
-    if policy.flags & EAGER == 0 {
+    if !blocking_asked_for(policy.flags) {
         nobody_blocks(own, connection)?;
     }
     // It has been there in vain: this time the peer goes first.

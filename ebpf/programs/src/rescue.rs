@@ -20,7 +20,7 @@ use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_setsockopt};
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
-use meshaccel_abi::policy::EAGER;
+use meshaccel_abi::policy::blocking_asked_for;
 use meshaccel_abi::{Connection, Event, Reason, RescueRow};
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
@@ -45,7 +45,7 @@ pub fn is_due(sender: &mut Connection, flags: u32) -> bool {
 
 #[inline(always)]
 fn blocks(reader: Other, flags: u32) -> bool {
-    flags & EAGER == 0 && offset!(blocking_waits) == 0 && reader.nonblocking() == Some(false)
+    !blocking_asked_for(flags) && offset!(blocking_waits) == 0 && reader.nonblocking() == Some(false)
 }
 
 /// Looks after the reader that this sender talks to.

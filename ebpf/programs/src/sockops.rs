@@ -18,9 +18,9 @@ use aya_ebpf::programs::SockOpsContext;
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{
-    PEER_UNKNOWN, SIDE_EXCLUDED, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+    PEER_UNKNOWN, SIDE_EXCLUDED, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
-use meshaccel_abi::policy::{EAGER, ENFORCE};
+use meshaccel_abi::policy::{EAGER, ENFORCE, blocking_asked_for};
 use meshaccel_abi::{Connection, EndId, Endpoint, Event, Policy, Reason, Role, SocketKey};
 
 #[sock_ops]
@@ -58,6 +58,10 @@ fn established(ctx: &SockOpsContext, role: Role) {
 fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: &Policy, role: Role) {
     if connection.side == SIDE_EXCLUDED {
         connection.reason = Reason::ExcludedPort as u32;
+        return;
+    }
+    // Whether an application's descriptor is non-blocking is not known before it has one: the first pass looks.
+    if connection.side != SIDE_SIDECAR && !blocking_asked_for(policy.flags) {
         return;
     }
     if matches!(role, Role::Passive) {
