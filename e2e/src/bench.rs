@@ -100,7 +100,7 @@ pub fn run(settings: &Settings) -> Result<()> {
         let (Some(plain), Some(fast)) = (Sample::median(&rounds.plain), Sample::median(&rounds.accelerated)) else {
             bail!("no rounds");
         };
-        let (rate, cpu) = (fast.requests_per_second / plain.requests_per_second, fast.cpu_us / plain.cpu_us);
+        let (rate, cpu) = (rounds.ratio(|s| s.requests_per_second), rounds.ratio(|s| s.cpu_us));
         let reached = load.goal.map(|goal| rate >= goal.rate && cpu <= goal.cpu);
         if reached == Some(false) {
             missed.push(load.name);
@@ -114,7 +114,7 @@ pub fn run(settings: &Settings) -> Result<()> {
             words::duration(plain.cpu_us),
             words::duration(fast.cpu_us),
             words::ratio(cpu),
-            words::ratio(fast.p99_us / plain.p99_us),
+            words::ratio(rounds.ratio(|s| s.p99_us)),
             reached.map_or("", |reached| if reached { "reached" } else { "missed" }).to_owned(),
         ]);
     }
@@ -122,7 +122,10 @@ pub fn run(settings: &Settings) -> Result<()> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{table}");
-    println!("CPU is the busy time of the whole machine for one request; range is that of single pairs of rounds.");
+    println!(
+        "Ratios are medians over rounds (a plain window and the accelerated one beside it); range is their lowest and \
+         highest. CPU is the busy time of the whole machine for one request."
+    );
     if settings.goals && !missed.is_empty() {
         bail!("goal missed: {}", missed.join(", "));
     }
@@ -131,9 +134,9 @@ pub fn run(settings: &Settings) -> Result<()> {
 
 /// The smallest and the largest ratio of a plain window and the accelerated window of the same round.
 fn range(rounds: &compare::Comparison) -> String {
-    let pairs = rounds.plain.iter().zip(&rounds.accelerated);
-    let ratios = pairs.map(|(plain, fast)| fast.requests_per_second / plain.requests_per_second);
-    let (low, high) = ratios.fold((f64::INFINITY, 0.0f64), |(low, high), r| (low.min(r), high.max(r)));
+    let (low, high) = rounds
+        .ratios(|s| s.requests_per_second)
+        .fold((f64::INFINITY, 0.0f64), |(low, high), r| (low.min(r), high.max(r)));
     format!("{low:.2}-{high:.2}")
 }
 

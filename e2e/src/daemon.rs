@@ -222,6 +222,14 @@ impl Daemon {
         &self.bpffs
     }
 
+    /// Folders of self-tests that have not been removed (yet).
+    pub fn self_tests(&self) -> Vec<PathBuf> {
+        let prefix = format!("{}-probe-", self.bpffs.display());
+        let entries = self.bpffs.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+        let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        paths.filter(|path| path.to_string_lossy().starts_with(&prefix)).collect()
+    }
+
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }
@@ -244,7 +252,7 @@ impl Daemon {
         if self.child.is_some() {
             self.kill9()?;
         }
-        if self.bpffs.exists() {
+        if self.bpffs.exists() || !self.self_tests().is_empty() {
             self.run_ok(&["uninstall"])?;
         }
         let mut left = Vec::new();
@@ -254,6 +262,7 @@ impl Daemon {
         });
         gone.with_context(|| format!("left after uninstall: {left:?}"))?;
         ensure!(!self.bpffs.exists(), "uninstall left {}", self.bpffs.display());
+        ensure!(self.self_tests().is_empty(), "uninstall left {:?}", self.self_tests());
         Ok(())
     }
 }

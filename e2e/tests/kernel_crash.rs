@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::stage::{Pods, check};
 use meshaccel_e2e::traffic::{Family, Load, request};
 use meshaccel_e2e::wait::{wait_for, wait_until};
 use rand::rngs::StdRng;
@@ -50,6 +50,37 @@ fn killed_at_random_under_load_it_loses_nothing(promotion: Promotion) -> Result<
         pair.close()?;
     }
     Ok(())
+}
+
+/// Whoever comes next removes it: another start, or uninstall.
+#[test]
+fn what_a_killed_self_test_leaves_is_removed() {
+    check(|| {
+        let pods = Pods::new(1)?;
+        let mut daemon = pods.accelerate(Promotion::Auto)?;
+        daemon.kill9()?;
+        die_in_self_test(&mut daemon)?;
+        daemon.restart()?;
+        ensure!(daemon.self_tests().is_empty(), "a start has left {:?}", daemon.self_tests());
+        daemon.kill9()?;
+        die_in_self_test(&mut daemon)?;
+        daemon.run_ok(&["uninstall"])?;
+        ensure!(daemon.self_tests().is_empty(), "uninstall has left {:?}", daemon.self_tests());
+        Ok(())
+    });
+}
+
+/// Starts the daemon, until it is killed in its self-test.
+fn die_in_self_test(daemon: &mut Daemon) -> Result<()> {
+    for _ in 0..20 {
+        daemon.spawn()?;
+        wait_until(LIMIT, "the self-test to begin", || (!daemon.self_tests().is_empty()).then_some(()))?;
+        daemon.kill9()?;
+        if !daemon.self_tests().is_empty() {
+            return Ok(());
+        }
+    }
+    bail!("each of 20 self-tests was over before it was killed")
 }
 
 /// Both addresses of every recorded socket, sorted.

@@ -88,8 +88,8 @@ pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
 /// Runs the self-test with an installation of its own, which it removes.
 pub fn run(pins: &Pins, btf: &Btf) -> Result<Capabilities, Error> {
     let cgroup = files::cgroup2_root().ok_or(Error::NoCgroup2)?;
-    let name =
-        format!("{}-probe-{}", pins.root().file_name().unwrap_or_default().to_string_lossy(), std::process::id());
+    remove_abandoned(pins)?;
+    let name = format!("{}{}", prefix(pins), std::process::id());
     let own = Pins::new(&pins.root().with_file_name(name));
     let layout = own.create()?;
     let offsets = offsets::find(btf)?;
@@ -109,6 +109,34 @@ pub fn run(pins: &Pins, btf: &Btf) -> Result<Capabilities, Error> {
     let capabilities = result?;
     removed?;
     Ok(capabilities)
+}
+
+/// What the names of the self-tests' folders begin with; the pid follows.
+fn prefix(pins: &Pins) -> String {
+    format!("{}-probe-", pins.root().file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes what self-tests that were killed have left: their folders carry pids that are gone.
+pub fn remove_abandoned(pins: &Pins) -> Result<(), Error> {
+    let prefix = prefix(pins);
+    // Without the parent folder nothing was ever pinned.
+    let Some(Ok(entries)) = pins.root().parent().map(std::fs::read_dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.parse::<u32>().ok()) else {
+            continue;
+        };
+        if std::path::Path::new(&format!("/proc/{pid}")).exists() {
+            continue;
+        }
+        let abandoned = Pins::new(&entry.path());
+        for layout in abandoned.layouts()? {
+            layout.remove()?;
+        }
+        abandoned.remove_root();
+        tracing::info!(path = %entry.path().display(), "Removed what a killed self-test had left");
+    }
+    Ok(())
 }
 
 fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {

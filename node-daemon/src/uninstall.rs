@@ -17,6 +17,7 @@ use meshaccel_abi::policy::{NODE_SWITCH, SWITCH_OFF};
 use crate::Error;
 use crate::kernel::passes;
 use crate::kernel::pins::{Layout, Pins};
+use crate::probe;
 use crate::sys::bpf;
 
 /// Step 2. Between a verdict and the receiver's queue lie microseconds, and the receiver's socket lock.
@@ -34,6 +35,7 @@ pub struct Removed {
 
 /// The command.
 pub fn command(pins: &Pins, timeout: Duration) -> Result<ExitCode, Error> {
+    probe::remove_abandoned(pins)?;
     let layouts = pins.layouts()?;
     if layouts.is_empty() {
         pins.remove_root();

@@ -6,7 +6,7 @@
 
 use anyhow::Result;
 
-use super::sample::Sample;
+use super::sample::{Sample, median};
 use crate::daemon::Daemon;
 
 /// The samples of both sides.
@@ -16,6 +16,18 @@ pub struct Comparison {
     pub accelerated: Vec<Sample>,
     /// Bytes that went past the stack in all accelerated windows.
     pub bytes: u64,
+}
+
+impl Comparison {
+    /// Accelerated over plain, round by round.
+    pub fn ratios(&self, value: fn(&Sample) -> f64) -> impl Iterator<Item = f64> {
+        self.plain.iter().zip(&self.accelerated).map(move |(plain, fast)| value(fast) / value(plain))
+    }
+
+    /// Their median: what drifts slowly on a machine moves both windows of a round alike. NaN without a round.
+    pub fn ratio(&self, value: fn(&Sample) -> f64) -> f64 {
+        median(self.ratios(value)).unwrap_or(f64::NAN)
+    }
 }
 
 /// `rounds` windows of each kind, in the order plain, accelerated, accelerated, plain, ...: half as many starts of the
