@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use meshaccel_e2e::cgroup;
 use meshaccel_e2e::daemon::Daemon;
-use meshaccel_e2e::manifest::{Manifests, accelerate_everything, pod_at};
+use meshaccel_e2e::manifest::{Acceleration, Manifests, accelerate_everything, pod_at};
 use meshaccel_e2e::stage::{NAMESPACE, Pods, check};
-use meshaccel_e2e::traffic::request;
+use meshaccel_e2e::traffic::{Pair, request};
 use meshaccel_e2e::wait::wait_for;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -104,14 +104,20 @@ fn every_bad_object_is_named_and_the_good_ones_go_on() {
     });
 }
 
+/// A pod, the policy that accelerates it, the daemon, and a connection that is redirected.
+fn running() -> Result<(Pods, Acceleration, Daemon, Pair)> {
+    let pods = Pods::new(1)?;
+    let policy = accelerate_everything(NAMESPACE).eager();
+    let daemon = pods.accelerate_with(&policy, &[])?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    Ok((pods, policy, daemon, pair))
+}
+
 #[test]
 fn a_broken_edit_keeps_the_last_good_state() {
     check(|| {
-        let pods = Pods::new(1)?;
-        let policy = accelerate_everything(NAMESPACE).eager();
-        let daemon = pods.accelerate_with(&policy, &[])?;
-        let mut pair = pods.pair(0)?;
-        daemon.warm(&mut pair)?;
+        let (pods, policy, daemon, mut pair) = running()?;
         daemon.manifests.write("acceleration.yaml", &policy.yaml().replace("enabled: true", "enabled: maybe"))?;
         let case = Case { text: String::new(), line: Some(17), field: "enabled", says: "" };
         wait_for(LIMIT, "the problem to be named in /status", || named(&daemon, "acceleration.yaml", &case))?;
@@ -130,11 +136,7 @@ fn a_broken_edit_keeps_the_last_good_state() {
 #[test]
 fn two_objects_that_select_one_pod_are_named() {
     check(|| {
-        let pods = Pods::new(1)?;
-        let policy = accelerate_everything(NAMESPACE).eager();
-        let daemon = pods.accelerate_with(&policy, &[])?;
-        let mut pair = pods.pair(0)?;
-        daemon.warm(&mut pair)?;
+        let (_pods, policy, daemon, mut pair) = running()?;
         daemon.manifests.write("second.yaml", &policy.clone().named("second-wish").disabled().yaml())?;
         wait_for(LIMIT, "the conflict to be told in /status", || {
             let status = daemon.status()?.to_string();

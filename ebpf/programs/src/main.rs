@@ -4,7 +4,7 @@
 //! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close
 //! * [`skmsg`] redirects or passes each message of a promoted socket
 //! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
-//! * [`rescue`] takes applications out of the SOCKHASH at which TCP's bytes wait unread
+//! * [`rescue`] takes readers out of the SOCKHASH that it serves wrongly; [`demote`] how anything is taken out
 //! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
 //! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`counters`] what they share
 //!
@@ -15,6 +15,7 @@
 
 mod adopt;
 mod counters;
+mod demote;
 mod iterator;
 mod list;
 mod maps;

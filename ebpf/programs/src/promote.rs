@@ -5,14 +5,15 @@
 //!   the daemon knows how many there are. Rarely, and when something has changed.
 
 use crate::counters;
+use crate::demote;
 use crate::iterator::StorageIterator;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::{find, mark, policy_in, refresh, to_candidate, unmark};
+use crate::record::{find, mark, policy_in, refresh, unmark};
 use crate::rescue;
 use crate::socket::{Other, Own};
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_map_update_elem, bpf_seq_write};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem, bpf_seq_write};
 use meshaccel_abi::connection::{
     PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
@@ -208,27 +209,7 @@ fn leaving(own: Own, connection: &mut Connection) {
 #[inline(always)]
 fn leave(own: Own, connection: &mut Connection) {
     if own.redirected_queue_empty() == Some(true) {
-        take_out(connection);
+        demote::own(connection);
         mark(own.pointer());
     }
-}
-
-/// Takes a drained socket out of the SOCKHASH; it is a candidate again.
-#[inline(always)]
-pub fn take_out(connection: &mut Connection) {
-    let mut key = connection.key;
-    // SAFETY: a key on the stack.
-    unsafe { bpf_map_delete_elem(address(&ma_sockets), (&raw mut key).cast()) };
-    to_candidate(connection);
-    // A sender that still has this end down as ready must not find its next stay by the old key: a thread may by then be
-    // blocked in the plain receive call.
-    connection.key.generation = connection.key.generation.wrapping_add(1);
-    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: this end's own record.
-        unsafe {
-            core::ptr::write_volatile(&raw mut (*record).state, STATE_CANDIDATE);
-            core::ptr::write_volatile(&raw mut (*record).key.generation, connection.key.generation);
-        }
-    }
-    counters::event(Event::Retired);
 }

@@ -12,16 +12,16 @@
 //! 2. a grace period later, when nothing can be on its way and the redirected queue has been read: out, and a row for the
 //!    daemon, which runs `ma_kick` in that network namespace.
 
-use crate::counters;
+use crate::demote;
 use crate::iterator::TcpIterator;
-use crate::maps::{address, ma_ends, ma_sockets, offset};
+use crate::maps::{ma_ends, offset};
 use crate::record::{find, refresh};
 use crate::socket::{Other, Own};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_delete_elem, bpf_setsockopt};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_setsockopt};
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::policy::blocking_asked_for;
-use meshaccel_abi::{Connection, Event, Reason, RescueRow};
+use meshaccel_abi::{Connection, Reason, RescueRow};
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
 const GRACE: u64 = 20_000_000;
@@ -102,22 +102,10 @@ fn settle(sender: &mut Connection) -> bool {
 
 #[inline(always)]
 fn take_out(sender: &mut Connection, reason: Reason) -> RescueRow {
-    let mut key = sender.peer_key;
-    // SAFETY: a key on the stack.
-    unsafe { bpf_map_delete_elem(address(&ma_sockets), (&raw mut key).cast()) };
-    if let Some(record) = ma_ends.get_ptr_mut(sender.id.peer()) {
-        // SAFETY: the peer's record; its own programs do not run while it is out of the SOCKHASH.
-        unsafe {
-            (*record).state = STATE_CANDIDATE;
-            (*record).left_for = reason as u32;
-            (*record).kick = 1;
-            (*record).key.generation = sender.peer_key.generation.wrapping_add(1);
-        }
-    }
+    demote::peer(sender, reason);
     sender.sender_passed = 0;
     sender.held_since = 0;
     sender.peer_state = PEER_UNKNOWN;
-    counters::event(Event::Rescued);
     RescueRow { netns_cookie: sender.peer_key.netns_cookie }
 }
 

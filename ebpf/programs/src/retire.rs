@@ -3,9 +3,9 @@
 //! Whoever reads it has switched the node off and waited a grace period, so nothing is on its way to any socket. With the
 //! node switched on it does nothing but count. This is the contract between versions: see `meshaccel_abi::names`.
 
+use crate::demote;
 use crate::iterator::StorageIterator;
 use crate::maps::ma_switches;
-use crate::promote::take_out;
 use crate::record::refresh;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_seq_write};
 use meshaccel_abi::connection::STATE_CANDIDATE;
@@ -25,7 +25,7 @@ pub fn ma_retire(ctx: *mut StorageIterator) -> u32 {
         None => false,
     };
     if off && own.redirected_queue_empty() == Some(true) {
-        take_out(connection);
+        demote::own(connection);
         return 0;
     }
     let one = [1u8];

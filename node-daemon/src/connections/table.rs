@@ -5,81 +5,67 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
 use super::row::Row;
 
+/// Where a column is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Always,
+    Narrow,
+    Wide,
+}
+
+struct Column {
+    head: &'static str,
+    shown: Shown,
+    side: CellAlignment,
+    cell: fn(&Row) -> String,
+}
+
+const fn text(head: &'static str, shown: Shown, cell: fn(&Row) -> String) -> Column {
+    Column { head, shown, side: CellAlignment::Left, cell }
+}
+
+const fn number(head: &'static str, shown: Shown, cell: fn(&Row) -> String) -> Column {
+    Column { head, shown, side: CellAlignment::Right, cell }
+}
+
+const COLUMNS: [Column; 16] = [
+    text("POD", Shown::Always, |row| row.pod.clone()),
+    text("LOCAL", Shown::Always, |row| row.local.to_string()),
+    text("REMOTE", Shown::Always, |row| row.remote.to_string()),
+    text("PEER POD", Shown::Wide, |row| row.peer_pod.as_ref().map_or("-".into(), ToString::to_string)),
+    text("ROLE", Shown::Wide, |row| row.role.into()),
+    text("SIDE", Shown::Always, |row| row.side.into()),
+    text("PATH", Shown::Always, |row| row.path.into()),
+    number("SINCE", Shown::Always, |row| age(row.since_ms)),
+    number("REDIRECTED", Shown::Always, |row| size(row.redirected.bytes)),
+    number("MESSAGES", Shown::Wide, |row| row.redirected.messages.to_string()),
+    number("PASSED", Shown::Wide, |row| size(row.passed.bytes)),
+    number("MESSAGES", Shown::Wide, |row| row.passed.messages.to_string()),
+    number("TCP SENT", Shown::Wide, |row| size(row.tcp.sent_bytes)),
+    number("TCP RECEIVED", Shown::Wide, |row| size(row.tcp.received_bytes)),
+    text("REASON", Shown::Narrow, |row| row.reason.unwrap_or("-").into()),
+    text("REASON", Shown::Wide, |row| row.reason_text.unwrap_or("-").into()),
+];
+
 /// Fits a terminal.
 pub fn narrow(rows: &[Row]) -> String {
-    let head = ["POD", "LOCAL", "REMOTE", "SIDE", "PATH", "SINCE", "REDIRECTED", "REASON"];
-    let mut table = table(&head);
-    for row in rows {
-        let cells = [
-            row.pod.clone(),
-            row.local.to_string(),
-            row.remote.to_string(),
-            row.side.into(),
-            row.path.into(),
-            age(row.since_ms),
-            size(row.redirected.bytes),
-            row.reason.unwrap_or("-").into(),
-        ];
-        table.add_row(aligned(&cells, &[5, 6]));
-    }
-    finish(&table, rows)
+    render(rows, Shown::Narrow)
 }
 
 /// Every column, and reasons as sentences.
 pub fn wide(rows: &[Row]) -> String {
-    let head = [
-        "POD",
-        "LOCAL",
-        "REMOTE",
-        "PEER POD",
-        "ROLE",
-        "SIDE",
-        "PATH",
-        "SINCE",
-        "REDIRECTED",
-        "MESSAGES",
-        "PASSED",
-        "MESSAGES",
-        "TCP SENT",
-        "TCP RECEIVED",
-        "REASON",
-    ];
-    let mut table = table(&head);
+    render(rows, Shown::Wide)
+}
+
+fn render(rows: &[Row], width: Shown) -> String {
+    let columns = || COLUMNS.iter().filter(|column| column.shown == Shown::Always || column.shown == width);
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(columns().map(|column| column.head));
     for row in rows {
-        let cells = [
-            row.pod.clone(),
-            row.local.to_string(),
-            row.remote.to_string(),
-            row.peer_pod.as_ref().map_or("-".into(), ToString::to_string),
-            row.role.into(),
-            row.side.into(),
-            row.path.into(),
-            age(row.since_ms),
-            size(row.redirected.bytes),
-            row.redirected.messages.to_string(),
-            size(row.passed.bytes),
-            row.passed.messages.to_string(),
-            size(row.tcp.sent_bytes),
-            size(row.tcp.received_bytes),
-            row.reason_text.unwrap_or("-").into(),
-        ];
-        table.add_row(aligned(&cells, &[7, 8, 9, 10, 11, 12, 13]));
+        table.add_row(columns().map(|column| Cell::new((column.cell)(row)).set_alignment(column.side)));
     }
     finish(&table, rows)
-}
-
-fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(head);
-    table
-}
-
-fn aligned(cells: &[String], right: &[usize]) -> Vec<Cell> {
-    let align = |(index, text): (usize, &String)| {
-        let side = if right.contains(&index) { CellAlignment::Right } else { CellAlignment::Left };
-        Cell::new(text).set_alignment(side)
-    };
-    cells.iter().enumerate().map(align).collect()
 }
 
 fn finish(table: &Table, rows: &[Row]) -> String {
