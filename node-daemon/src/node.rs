@@ -232,8 +232,7 @@ impl Node {
         // to nobody waits for its sockets.
         let waiting = self.maps.policies()?.iter().any(|(slot, policy)| {
             let wanted = targets.iter().any(|t| t.cookie.0 == policy.netns_cookie);
-            policy.flags & ENFORCE == 0
-                && (!wanted || !observed.passing_for.get(slot).is_some_and(|p| *p >= plan::GRACE))
+            policy.flags & ENFORCE == 0 && (!wanted || observed.passing_for.get(slot).is_none_or(|p| *p < plan::GRACE))
         });
         self.unfinished = waiting || !failures.is_empty();
         if plan.actions.iter().any(|action| matches!(action, Action::SetPolicy { .. } | Action::AddPod(_))) {
