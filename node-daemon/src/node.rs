@@ -261,7 +261,12 @@ impl Node {
 }
 
 fn target(pod: &SelectedPod, residence: &Residence) -> Target {
-    Target { pod: name(&pod.namespace, &pod.name), cookie: residence.cookie, settings: pod.settings.clone() }
+    Target {
+        pod: name(&pod.namespace, &pod.name),
+        cookie: residence.cookie,
+        settings: pod.settings.clone(),
+        keep_alive: residence.keep_alive,
+    }
 }
 
 fn name(namespace: &str, name: &str) -> PodName {

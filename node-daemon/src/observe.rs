@@ -42,23 +42,30 @@ pub struct Residence {
     pub cookie: NetnsCookie,
     /// A path that leads to it now.
     pub path: PathBuf,
+    /// How often its connections must send something through TCP.
+    pub keep_alive: Duration,
 }
 
 /// How long a cookie is believed for a path that looks the same. Entering a namespace costs a thread, and a node may
 /// have hundreds; what identifies the file (device, inode, mount) changes whenever `ip netns` makes it anew.
-const BELIEVED: Duration = Duration::from_secs(60);
+const BELIEVED: Duration = Duration::from_secs(20);
+/// The longest that a connection sends nothing through TCP, where no conntrack time-out asks for less.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// Finds residences, remembering what it found.
 #[derive(Debug, Default)]
 pub struct Locator {
     known: HashMap<PathBuf, Known>,
     host: Vec<NetnsCookie>,
+    /// What this machine's own conntrack asks for: it may stand between two pods.
+    host_keep_alive: Option<(Duration, Instant)>,
 }
 
 #[derive(Debug)]
 struct Known {
     identity: Identity,
     cookie: NetnsCookie,
+    keep_alive: Duration,
     since: Instant,
 }
 
@@ -74,7 +81,7 @@ impl Locator {
     pub fn new() -> Self {
         let own = netns::own_cookie().ok();
         let first = netns::cookie_at(Path::new("/proc/1/ns/net")).ok();
-        Self { known: HashMap::new(), host: own.into_iter().chain(first).collect() }
+        Self { known: HashMap::new(), host: own.into_iter().chain(first).collect(), host_keep_alive: None }
     }
 
     /// Where a pod lives now.
@@ -83,11 +90,19 @@ impl Locator {
             Location::Netns(path) => (path.clone(), path),
             Location::Cgroup(path) => (netns_of_cgroup(path)?, path),
         };
-        let cookie = self.cookie(&path, now)?;
+        let (cookie, keep_alive) = self.look(&path, now)?;
         if self.host.contains(&cookie) {
             return Err(LocateError::HostNetwork { path: named.clone() });
         }
-        Ok(Residence { cookie, path })
+        let keep_alive = keep_alive.min(self.host_keep_alive(now));
+        Ok(Residence { cookie, path, keep_alive })
+    }
+
+    fn host_keep_alive(&mut self, now: Instant) -> Duration {
+        match self.host_keep_alive {
+            Some((keep_alive, since)) if now.duration_since(since) < BELIEVED => keep_alive,
+            _ => self.host_keep_alive.insert((keep_alive(), now)).0,
+        }
     }
 
     /// Forgets paths that were not asked for since `since`.
@@ -95,25 +110,34 @@ impl Locator {
         self.known.retain(|_, known| known.since + BELIEVED >= since);
     }
 
-    fn cookie(&mut self, path: &Path, now: Instant) -> Result<NetnsCookie, LocateError> {
+    fn look(&mut self, path: &Path, now: Instant) -> Result<(NetnsCookie, Duration), LocateError> {
         let identity = identity(path).map_err(|_| LocateError::NoPath { path: path.to_owned() })?;
         if let Some(known) = self.known.get(path)
             && known.identity == identity
             && now.duration_since(known.since) < BELIEVED
         {
-            return Ok(known.cookie);
+            return Ok((known.cookie, known.keep_alive));
         }
         if !files::is_namespace(path) {
             return Err(LocateError::NotNetns { path: path.to_owned() });
         }
-        let cookie = netns::cookie_at(path).map_err(|source| match source.raw_os_error() {
+        let seen = netns::enter(path, || netns::own_cookie().map(|cookie| (cookie, keep_alive())));
+        let (cookie, keep_alive) = seen.flatten().map_err(|source| match source.raw_os_error() {
             // A namespace of another kind.
             Some(libc::EINVAL) => LocateError::NotNetns { path: path.to_owned() },
             _ => LocateError::Enter { path: path.to_owned(), source },
         })?;
-        self.known.insert(path.to_owned(), Known { identity, cookie, since: now });
-        Ok(cookie)
+        self.known.insert(path.to_owned(), Known { identity, cookie, keep_alive, since: now });
+        Ok((cookie, keep_alive))
     }
+}
+
+/// A quarter of the time after which the conntrack of the thread's namespace forgets a silent connection.
+fn keep_alive() -> Duration {
+    // /proc/sys/net shows the namespace of the reading thread. Without conntrack the file is not there.
+    let file = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established");
+    let timeout = file.ok().and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    timeout.map_or(LONGEST_SILENCE, |timeout| LONGEST_SILENCE.min(timeout / 4))
 }
 
 fn identity(path: &Path) -> io::Result<Identity> {

@@ -27,6 +27,8 @@ pub struct Target {
     pub pod: PodName,
     pub cookie: NetnsCookie,
     pub settings: Settings,
+    /// At least this often a message takes TCP.
+    pub keep_alive: Duration,
 }
 
 /// What the maps hold.
@@ -138,6 +140,7 @@ fn policy(target: &Target) -> Policy {
             | flag(settings.any_pair, ANY_PAIR),
         max_bytes: settings.max_bytes,
         max_messages: settings.max_messages,
+        keep_alive: u64::try_from(target.keep_alive.as_nanos()).unwrap_or(u64::MAX),
         ..Policy::free()
     };
     copy(&mut policy.sidecar_ports, settings.sidecar_ports.iter().copied());

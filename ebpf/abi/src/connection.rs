@@ -53,6 +53,8 @@ pub struct Connection {
     /// Since when nothing may be redirected because the peer is about to be taken out of the SOCKHASH, in ns of
     /// CLOCK_MONOTONIC; 0: it may. Written by iterators; lapses after [`HOLD`], should nobody come to finish.
     pub held_since: u64,
+    /// When this end last gave TCP a message (or was promoted), in ns of CLOCK_MONOTONIC.
+    pub passed_at: u64,
     /// Messages and bytes that this end sent by redirection.
     pub redirected: Counter,
     /// Messages and bytes that this end sent through TCP while it was in the SOCKHASH.

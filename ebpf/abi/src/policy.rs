@@ -59,6 +59,8 @@ pub struct Policy {
     pub loopback_sources: [[u8; 16]; 2],
     /// Always zero.
     pub zero: u32,
+    /// A message takes TCP at least this often, in ns: a quarter of the smallest conntrack time-out on the way.
+    pub keep_alive: u64,
 }
 
 impl Policy {
@@ -74,6 +76,7 @@ impl Policy {
             excluded_ports: [0; 16],
             loopback_sources: [[0; 16]; 2],
             zero: 0,
+            keep_alive: 0,
         }
     }
 }

@@ -57,6 +57,8 @@ numbered! {
         TakesBulk = 22 => "takes_bulk", "the application receives large messages, which this kernel serves better over TCP";
         /// A descriptor of either end is blocking.
         BlockingReader = 23 => "blocking_reader", "a descriptor of this connection is blocking (no O_NONBLOCK), and this kernel may end a blocking receive call early on a redirected socket; with provider: Custom, redirect.promotion: Eager redirects it all the same";
+        /// The TCP path needs a message now and then.
+        PathKeptAlive = 24 => "path_kept_alive", "takes TCP now and then, so that NAT on the way does not forget the connection";
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Sender {
     pub enforced: bool,
     /// The peer is about to be taken out of the SOCKHASH.
     pub held: bool,
+    /// The TCP path needs a message: see [`crate::alive`].
+    pub path_needs: bool,
     /// `PEER_*`.
     pub peer_state: u32,
     /// `tcp_sock.write_seq`: the sequence number after the last byte that was given to TCP.
@@ -93,6 +95,9 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
     }
     if sender.held {
         return Err(Reason::Leaving);
+    }
+    if sender.path_needs {
+        return Err(Reason::PathKeptAlive);
     }
     Ok(())
 }

@@ -135,6 +135,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     connection.copied_at_promotion = own.copied_sequence();
     // SAFETY: no arguments.
     connection.promoted_at = unsafe { bpf_ktime_get_ns() };
+    connection.passed_at = connection.promoted_at;
     connection.state = STATE_PROMOTED_LATE;
     connection.reason = Reason::ReaderNotSeen as u32;
     // SAFETY: this end's own record, which only this program writes once it is recorded. Volatile keeps the order.

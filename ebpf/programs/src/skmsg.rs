@@ -1,18 +1,19 @@
 //! sk_msg: redirects or passes each message of a promoted socket. Whatever goes wrong, the message passes (invariant 6).
 
 use crate::counters;
-use crate::maps::{address, ma_ends, ma_policies, ma_sockets, ma_switches};
+use crate::maps::{address, ma_ends, ma_sockets, ma_switches};
 use crate::pair;
 use crate::record;
 use crate::socket::{Other, Own};
 use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_msg_redirect_hash};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
 use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
 use meshaccel_abi::policy::{ANY_PAIR, ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
+use meshaccel_decide::alive::path_needs;
 use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
 
 /// `SK_PASS`
@@ -36,6 +37,8 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
         Err(reason) => {
             // Its bytes go through TCP now: the peer must have read them before the next redirect.
             connection.sender_clean = 0;
+            // SAFETY: no arguments.
+            connection.passed_at = unsafe { bpf_ktime_get_coarse_ns() };
             connection.passed.bytes += u64::from(size);
             connection.passed.messages += 1;
             watch(socket, connection);
@@ -97,12 +100,21 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
 fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u32) -> Sender {
     // A pod that is switched off sees its packets again in both directions, so both ends' switches and policies count.
     let same_pod = connection.slot == connection.peer_slot;
-    let peer_enforced = same_pod || enforces(connection.peer_slot, connection.peer_key.netns_cookie);
+    let (mut peer_enforced, mut keep_alive) = (true, policy.keep_alive);
+    if !same_pod {
+        let peer = record::policy_in(connection.peer_slot, connection.peer_key.netns_cookie);
+        peer_enforced = peer.is_some_and(|peer| peer.flags & ENFORCE != 0);
+        // The way leads through both pods.
+        keep_alive = peer.map_or(keep_alive, |peer| keep_alive.min(peer.keep_alive));
+    }
+    // SAFETY: no arguments. Coarse (to a timer tick) is enough for seconds, and costs next to nothing.
+    let idle = unsafe { bpf_ktime_get_coarse_ns() }.saturating_sub(connection.passed_at);
     Sender {
         node_off: is_off(NODE_SWITCH),
         pod_off: is_off(POD_SWITCHES + connection.slot) || (!same_pod && is_off(POD_SWITCHES + connection.peer_slot)),
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
         held: is_held(connection.held_since),
+        path_needs: path_needs(idle, keep_alive, size),
         peer_state: connection.peer_state,
         write_sequence,
         clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },
@@ -111,14 +123,6 @@ fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u
         max_messages: policy.max_messages,
         max_bytes: policy.max_bytes,
         size,
-    }
-}
-
-#[inline(always)]
-fn enforces(slot: u32, netns_cookie: u64) -> bool {
-    match ma_policies.get(slot) {
-        Some(policy) => policy.netns_cookie == netns_cookie && policy.flags & ENFORCE != 0,
-        None => false,
     }
 }
 

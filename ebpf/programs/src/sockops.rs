@@ -98,6 +98,7 @@ fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: 
     };
     connection.copied_at_promotion = own.copied_sequence();
     connection.promoted_at = connection.recorded_at;
+    connection.passed_at = connection.recorded_at;
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
         // SAFETY: this end's own record; its other writer, the iterator, leaves new sockets alone for a second.
         unsafe {

@@ -19,7 +19,7 @@ fn settings() -> Settings {
 
 fn target(number: u64) -> Target {
     let pod = PodName { namespace: "shop".into(), name: format!("pod-{number}") };
-    Target { pod, cookie: NetnsCookie(number), settings: settings() }
+    Target { pod, cookie: NetnsCookie(number), settings: settings(), keep_alive: Duration::from_secs(60) }
 }
 
 /// Carries a plan out on plain data.

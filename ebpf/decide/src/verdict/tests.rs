@@ -30,6 +30,7 @@ fn sender() -> Sender {
         pod_off: false,
         enforced: true,
         held: false,
+        path_needs: false,
         peer_state: PEER_READY,
         write_sequence: 1000,
         clean_sequence: Some(1000),
@@ -52,7 +53,8 @@ fn a_clean_ready_direction_redirects() {
 
 #[test]
 fn each_obstacle_gives_its_reason() {
-    let cases: [(Reason, Sender, Fake); 12] = [
+    let cases: [(Reason, Sender, Fake); 13] = [
+        (Reason::PathKeptAlive, Sender { path_needs: true, ..sender() }, peer()),
         (Reason::Leaving, Sender { held: true, ..sender() }, peer()),
         (Reason::SwitchedOff, Sender { node_off: true, pod_off: true, ..sender() }, peer()),
         (Reason::PodSwitchedOff, Sender { pod_off: true, ..sender() }, peer()),
