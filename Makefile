@@ -30,7 +30,7 @@ demo: ## Two real pods with Envoys, before and after: a table and a picture
 test: ## All tests: pure ones on the host, then the kernel's, then real Envoys (root)
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory build setup-mesh
-	@$(MAKE) --no-print-directory test-unit test-kernel test-mesh
+	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"

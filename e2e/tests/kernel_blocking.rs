@@ -117,6 +117,36 @@ fn streams_both_ways_through_blocking_descriptors_stay_on_tcp() {
     });
 }
 
+/// Taking a socket out of the SOCKHASH throws away what is queued for it: it must wait for its reader.
+#[test]
+fn what_waits_for_a_reader_that_turns_blocking_is_not_lost() {
+    check(|| {
+        let pods = Pods::new(1)?;
+        let daemon = pods.accelerate(Promotion::Auto)?;
+        let mut pair = pods.pair(0)?;
+        daemon.warm(&mut pair)?;
+        pair.client.send(1000)?;
+        // Only this end: were both blocking, the client might leave first, and nobody would be held.
+        pair.server.stream.set_nonblocking(false)?;
+        wait_for(LIMIT, "the reader to be held", || {
+            // A new connection brings a review.
+            daemon.warm(&mut pods.pair(0)?)?;
+            pair.client.send(1)?;
+            let reason = daemon.connections()?.both(&pair)?.0.reason.clone();
+            ensure!(reason.as_deref() == Some("leaving"), "{reason:?}");
+            Ok(())
+        })?;
+        // Passes go by that would take it out.
+        daemon.warm(&mut pods.pair(0)?)?;
+        daemon.warm(&mut pods.pair(0)?)?;
+        let sent = pair.client.outgoing.offset - pair.server.incoming.offset;
+        pair.server.receive(sent as usize)?;
+        wait_judged(&daemon, &mut pair)?;
+        pair.close()?;
+        Ok(())
+    });
+}
+
 #[test]
 fn a_descriptor_that_turns_blocking_goes_back_to_tcp_and_comes_again() {
     check(|| {

@@ -16,6 +16,7 @@ both_promotions!(
     pods_appear_and_vanish_by_the_hundred,
     a_pod_that_opted_out_is_left_alone,
     a_pod_that_is_deselected_goes_back_to_tcp,
+    a_reader_that_comes_after_its_pod_was_deselected_finds_its_bytes,
     a_pod_is_found_by_its_cgroup,
     excluded_ports_stay_on_tcp,
 );
@@ -124,6 +125,33 @@ fn a_pod_that_is_deselected_goes_back_to_tcp(promotion: Promotion) -> Result<()>
     daemon.manifests.write("pods.yaml", &pods.manifest(0).yaml())?;
     daemon.warm(&mut pair)?;
     pair.server.receive(70)?;
+    pair.close()?;
+    Ok(())
+}
+
+/// Taking a socket out of the SOCKHASH throws away what is queued for it: it must wait for its reader.
+fn a_reader_that_comes_after_its_pod_was_deselected_finds_its_bytes(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    for _ in 0..10 {
+        pair.client.send(1000)?;
+    }
+    daemon.manifests.remove("pods.yaml")?;
+    // Nothing waits at the client's end: it goes at the first pass that would also take the server's.
+    wait_for(LIMIT, "the end that has read everything to leave", || {
+        let retired = daemon.events("retired")?;
+        ensure!(retired >= 1, "{retired} sockets left");
+        Ok(())
+    })?;
+    pair.server.receive(10_000)?;
+    wait_for(LIMIT, "the other end to leave", || {
+        let retired = daemon.events("retired")?;
+        ensure!(retired >= 2, "{retired} sockets left");
+        Ok(())
+    })?;
+    request::by_hand(&mut pair, 20, 1000)?;
     pair.close()?;
     Ok(())
 }

@@ -91,6 +91,7 @@ fn through(damage: impl FnOnce(&mut Vec<u8>) + Send) -> Fault {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let mut bytes = vec![0; 4096];
+            relay_in.stream.set_nonblocking(false).unwrap();
             relay_in.stream.read_exact(&mut bytes).unwrap();
             damage(&mut bytes);
             relay_out.stream.write_all(&bytes).unwrap();
