@@ -12,6 +12,7 @@ both_promotions!(
     a_slow_reader_holds_its_sender_as_tcp_does,
     a_hundred_thousand_tiny_messages_cost_no_more_than_over_tcp,
     the_limits_of_the_policy_are_kept,
+    half_of_the_receive_buffer_is_left_to_tcp,
 );
 
 /// Default of `redirect.limits.maxBytesInFlight`, which redirection may add to what TCP queues.
@@ -79,6 +80,23 @@ fn a_hundred_thousand_tiny_messages_cost_no_more_than_over_tcp(promotion: Promot
     pair.server.receive(sent as usize)?;
     request::by_hand(&mut pair, 20, 64)?;
     ensure!(daemon.redirected(&pair)? > before + redirected, "not redirected again after the reader caught up");
+    pair.close()?;
+    Ok(())
+}
+
+/// Reading redirected bytes sends no window update. Were the buffer full of them, TCP's window would close, and what must
+/// take TCP would wait for probes.
+fn half_of_the_receive_buffer_is_left_to_tcp(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut pair = pair_with_small_buffer(&pods, 0)?;
+    daemon.warm(&mut pair)?;
+    let redirected = |pair: &Pair| -> Result<u64> { Ok(daemon.connections()?.both(pair)?.0.redirected.bytes) };
+    let before = redirected(&pair)?;
+    let sent = pair.client.send_until_full(16 << 10, 64 << 20)?;
+    let waiting = redirected(&pair)? - before;
+    ensure!((1..=64 << 10).contains(&waiting), "{waiting} bytes wait redirected in a buffer of 131072");
+    pair.server.receive(sent as usize)?;
     pair.close()?;
     Ok(())
 }
