@@ -28,7 +28,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const RESCUE_PAUSE: Duration = Duration::from_millis(25);
 /// And however expensive they are, at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A review of all connections when nothing has changed: it finds what went unnoticed.
+/// A review of all connections when nothing has changed: it finds what went unnoticed. Further apart where it is
+/// expensive: it may then take half of its share.
 const REVIEW_AT_REST: Duration = Duration::from_secs(15);
 
 /// What became of a pod.
@@ -139,7 +140,7 @@ impl Node {
         let Some((last, happened_then)) = self.reviewed else { return true };
         let pause = (self.tally.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         let at_rest = happened == happened_then && !self.unfinished;
-        now.duration_since(last) >= if at_rest { REVIEW_AT_REST } else { pause }
+        now.duration_since(last) >= if at_rest { (2 * pause).max(REVIEW_AT_REST) } else { pause }
     }
 
     /// Removes stale records.

@@ -48,7 +48,7 @@ pub struct Residence {
 
 /// How long a cookie is believed for a path that looks the same. Entering a namespace costs a thread, and a node may
 /// have hundreds; what identifies the file (device, inode, mount) changes whenever `ip netns` makes it anew.
-const BELIEVED: Duration = Duration::from_secs(20);
+const BELIEVED: Duration = Duration::from_secs(30);
 /// The longest that a connection sends nothing through TCP, where no conntrack time-out asks for less.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
