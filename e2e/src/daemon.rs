@@ -144,6 +144,14 @@ impl Daemon {
         binary::finish(command)
     }
 
+    /// The same without these capabilities ("-perfmon,-sys_admin").
+    pub fn run_without(&self, capabilities: &str, arguments: &[&str]) -> Result<Finished> {
+        let mut command = Command::new("setpriv");
+        command.arg(format!("--bounding-set={capabilities}")).arg(binary()?);
+        command.args(arguments).arg("--bpffs").arg(&self.bpffs);
+        binary::finish(command)
+    }
+
     /// The same for a verb that must succeed; its standard output.
     pub fn run_ok(&self, arguments: &[&str]) -> Result<String> {
         let finished = self.run(arguments)?;
