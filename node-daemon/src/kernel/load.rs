@@ -25,12 +25,8 @@ pub enum LoadError {
     Missing(&'static str),
     #[error("cannot read the kernel's type information")]
     Btf(#[source] aya::BtfError),
-    #[error("the kernel refused the program {program}")]
-    Program {
-        program: &'static str,
-        #[source]
-        source: Box<ProgramError>,
-    },
+    #[error("the kernel refused the program {program}: {reason}")]
+    Program { program: &'static str, reason: String },
     #[error("cannot open the cgroup {path}")]
     Cgroup {
         path: PathBuf,
@@ -140,7 +136,7 @@ impl Programs {
 
     fn program(&self, name: &'static str) -> Result<&ProgramFd, LoadError> {
         let program = self.ebpf.program(name).ok_or(LoadError::Missing(name))?;
-        program.fd().map_err(|source| LoadError::Program { program: name, source: Box::new(source) })
+        program.fd().map_err(|error| refused(name, &error))
     }
 }
 
@@ -166,9 +162,23 @@ where
     &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
     P: 'a,
 {
-    let refused = |source| LoadError::Program { program: name, source: Box::new(source) };
+    let refused = |error| refused(name, &error);
     let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?.try_into().map_err(refused)?;
     load(program).map_err(refused)
+}
+
+/// One sentence: the error number, and the verifier's last word. What led to it, which may be thousands of lines, goes to
+/// the debug log.
+fn refused(program: &'static str, error: &ProgramError) -> LoadError {
+    let ProgramError::LoadError { io_error, verifier_log } = error else {
+        return LoadError::Program { program, reason: error.to_string() };
+    };
+    let log = verifier_log.to_string();
+    tracing::debug!(program, log, "The verifier's log");
+    // After its last word comes "processed 123 insns (limit 1000000) ...".
+    let last = log.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("processed "));
+    let reason = last.map_or_else(|| io_error.to_string(), |last| format!("{io_error}: {last}"));
+    LoadError::Program { program, reason }
 }
 
 /// Loads, attaches and pins everything. What is pinned already is taken over: maps are opened, the sock_ops link gets
