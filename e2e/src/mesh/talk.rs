@@ -143,27 +143,36 @@ pub fn greet(client: &Pod, server: IpAddr, lines: usize) -> Result<()> {
 
 /// A Redis client that speaks the protocol by hand, so that every byte of the answer is compared.
 #[derive(Debug)]
-pub struct Redis(BufReader<TcpStream>);
+pub struct Redis {
+    stream: BufReader<TcpStream>,
+    /// Its keys are its own: other clients exercise the same server at the same time.
+    key: String,
+    counter: String,
+}
 
 impl Redis {
     pub fn connect(client: &Pod, server: IpAddr) -> Result<Self> {
-        connect(client, server, ports::REDIS).map(|stream| Self(BufReader::new(stream)))
+        let stream = connect(client, server, ports::REDIS)?;
+        let own = stream.local_addr()?;
+        Ok(Self { stream: BufReader::new(stream), key: format!("key-{own}"), counter: format!("counter-{own}") })
     }
 
     /// Stores a value of `size` bytes, reads it back, and counts to `count` in one pipelined batch.
     pub fn exercise(&mut self, size: usize, count: usize) -> Result<()> {
         let value = pattern(size);
-        self.send(&[b"SET", b"key", &value])?;
+        let (key, counter) = (self.key.clone(), self.counter.clone());
+        self.send(&[b"SET", key.as_bytes(), &value])?;
         self.expect("SET", b"+OK\r\n")?;
-        self.send(&[b"GET", b"key"])?;
+        self.send(&[b"GET", key.as_bytes()])?;
         self.expect("GET", &[format!("${size}\r\n").as_bytes(), &value, b"\r\n"].concat())?;
-        self.send(&[b"DEL", b"counter"])?;
+        self.send(&[b"DEL", counter.as_bytes()])?;
         let mut answer = String::new();
-        self.0.read_line(&mut answer)?;
+        self.stream.read_line(&mut answer)?;
         if !answer.starts_with(':') {
             bail!("DEL was answered with {answer:?}");
         }
-        self.0.get_mut().write_all(&b"*2\r\n$4\r\nINCR\r\n$7\r\ncounter\r\n".repeat(count))?;
+        let increment = format!("*2\r\n$4\r\nINCR\r\n${}\r\n{counter}\r\n", counter.len());
+        self.stream.get_mut().write_all(increment.repeat(count).as_bytes())?;
         let answers: String = (1..=count).map(|n| format!(":{n}\r\n")).collect();
         self.expect("INCR", answers.as_bytes())
     }
@@ -175,12 +184,12 @@ impl Redis {
             message.extend_from_slice(word);
             message.extend_from_slice(b"\r\n");
         }
-        self.0.get_mut().write_all(&message).context("cannot send to redis")
+        self.stream.get_mut().write_all(&message).context("cannot send to redis")
     }
 
     fn expect(&mut self, what: &str, expected: &[u8]) -> Result<()> {
         let mut answer = vec![0; expected.len()];
-        self.0.read_exact(&mut answer).with_context(|| format!("no answer to {what}"))?;
+        self.stream.read_exact(&mut answer).with_context(|| format!("no answer to {what}"))?;
         compare(what, &answer, expected)
     }
 }
