@@ -139,15 +139,17 @@ impl Daemon {
 
     /// Runs another verb of the binary on this installation, to its end, whatever that is.
     pub fn run(&self, arguments: &[&str]) -> Result<Finished> {
-        let mut command = Command::new(binary()?);
-        command.args(arguments).arg("--bpffs").arg(&self.bpffs);
-        binary::finish(command)
+        self.finish(Command::new(binary()?), arguments)
     }
 
     /// The same without these capabilities ("-perfmon,-sys_admin").
     pub fn run_without(&self, capabilities: &str, arguments: &[&str]) -> Result<Finished> {
         let mut command = Command::new("setpriv");
         command.arg(format!("--bounding-set={capabilities}")).arg(binary()?);
+        self.finish(command, arguments)
+    }
+
+    fn finish(&self, mut command: Command, arguments: &[&str]) -> Result<Finished> {
         command.args(arguments).arg("--bpffs").arg(&self.bpffs);
         binary::finish(command)
     }

@@ -182,6 +182,12 @@ impl Pods {
     }
 }
 
+/// Adds a rule of the nat table to what a namespace sends; `program` is iptables or ip6tables.
+pub fn nat_rule(netns: &Netns, program: &str, rule: &str) -> Result<()> {
+    run_in(netns, program, &format!("-w -t nat -A OUTPUT -p tcp {rule}").split(' ').collect::<Vec<_>>())?;
+    Ok(())
+}
+
 /// Runs a command inside a namespace; a failure carries its whole standard error.
 pub fn run_in(netns: &Netns, program: &str, arguments: &[&str]) -> Result<String> {
     run("ip", &[&["netns", "exec", netns.name(), program], arguments].concat())

@@ -5,7 +5,7 @@
 //! * [`end`] one end of a connection: what it has sent, what it has checked
 //! * [`socket`] sockets of every family, and the options that tests turn
 //! * [`open`] connections made inside network namespaces
-//! * [`shape`] how an exchange looks: sizes, readers, writers, paces
+//! * [`shape`] how an exchange looks: sizes, readers, paces
 //! * [`threads`] the exchange with blocking and polling threads
 //! * [`events`] the exchange with one epoll loop a side, for thousands of connections
 //! * [`request`] request/response, by hand or by threads
@@ -32,7 +32,7 @@ pub use fault::{Fault, Faults};
 pub use load::Load;
 pub use open::Service;
 pub use pattern::{Direction, Pattern};
-pub use shape::{Amount, Pace, Reader, Shape, Writer};
+pub use shape::{Amount, Pace, Reader, Shape};
 pub use socket::Family;
 
 use std::time::Duration;

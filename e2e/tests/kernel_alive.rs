@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::stage::{Pods, check, run_in};
+use meshaccel_e2e::stage::{Pods, check, nat_rule, run_in};
 use meshaccel_e2e::traffic::{Pair, Service, request, socket};
 
 both_promotions!(a_busy_connection_outlives_the_conntrack_time_out);
@@ -26,7 +26,7 @@ fn translated(pods: &Pods, count: usize) -> Result<Vec<Pair>> {
     let netns = pods.netns(0);
     let service = Service::listen(Some(netns), ([127, 0, 0, 1], 0).into())?;
     let rule = format!("-d 127.0.0.9 --dport 80 -j REDIRECT --to-ports {}", service.address().port());
-    run_in(netns, "iptables", &format!("-w -t nat -A OUTPUT -p tcp {rule}").split(' ').collect::<Vec<_>>())?;
+    nat_rule(netns, "iptables", &rule)?;
     service.pairs_via(Some(netns), count, ([127, 0, 0, 9], 80).into())
 }
 

@@ -1,10 +1,10 @@
-//! Every family of socket, with every kind of reader and writer: exact, and redirected.
+//! Every family of socket, with every kind of reader: exact, and redirected.
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::stage::Pods;
-use meshaccel_e2e::traffic::{Family, Pace, Reader, Shape, Writer, request, threads};
+use meshaccel_e2e::traffic::{Family, Pace, Reader, Shape, request, threads};
 
 both_promotions!(
     every_family_is_redirected_and_exact,
@@ -20,12 +20,11 @@ fn every_family_is_redirected_and_exact(promotion: Promotion) -> Result<()> {
         daemon.warm_all(&mut pairs)?;
         let before = daemon.messages("redirected")?;
         threads::exchange(&mut pairs, |index| {
-            let writer = if index < 8 { Writer::Send } else { Writer::Polling };
             let pace = if index % 8 < 4 { Pace::Fast } else { Pace::Slow };
             // Messages above half of the receive buffer take TCP: half of the connections stay below, half mix.
             let largest = if index % 2 == 0 { 16 << 10 } else { 1 << 20 };
             let shape = Shape::duplex(1 << 20, 1..=largest).reader(Reader::ALL[index % 4]);
-            shape.writer(writer).pace(pace).seed(index as u64)
+            shape.pace(pace).seed(index as u64)
         })?;
         let redirected = daemon.messages("redirected")? - before;
         ensure!(redirected > 100, "{family:?}: {redirected} messages were redirected during the exchange");

@@ -166,8 +166,7 @@ fn arguments_that_cannot_work_end_with_one_sentence() {
         let missing = ["standalone", "--manifests", "/no/such/folder", "--admin-address", "127.0.0.1:0"];
         let finished = daemon.run(&missing)?;
         ensure!(finished.code == Some(1), "{finished:?}");
-        let sentence = finished.stderr.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
-        ensure!(sentence.contains("/no/such/folder"), "{finished:?}");
+        ensure!(finished.sentence().contains("/no/such/folder"), "{finished:?}");
         Ok(())
     });
 }
@@ -183,7 +182,7 @@ fn a_program_that_the_kernel_refuses_is_named_with_the_error() {
         let arguments = ["standalone", "--manifests", &manifests, "--admin-address", "127.0.0.1:0"];
         let finished = daemon.run_without("-perfmon,-sys_admin", &arguments)?;
         ensure!(finished.code == Some(1), "{finished:?}");
-        let sentence = finished.stderr.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
+        let sentence = finished.sentence();
         let (program, errno) = ("refused the program ma_", "Operation not permitted (os error 1)");
         ensure!(sentence.contains(program) && sentence.contains(errno), "{finished:?}");
         ensure!(!daemon.bpffs().exists() && daemon.self_tests().is_empty(), "it left pins behind");

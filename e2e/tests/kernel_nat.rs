@@ -7,7 +7,7 @@ use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
 use meshaccel_e2e::netns::{Netns, run};
-use meshaccel_e2e::stage::{NAMESPACE, Pods, run_in};
+use meshaccel_e2e::stage::{NAMESPACE, Pods, nat_rule};
 use meshaccel_e2e::traffic::{Pair, Reader, Service, Shape, request, threads};
 
 both_promotions!(
@@ -23,11 +23,6 @@ fn own_addresses(netns: &Netns) -> Result<()> {
     for address in ["10.9.9.1/24", "10.9.9.2/24", "fd00:9::1/64", "fd00:9::2/64"] {
         run("ip", &["-n", netns.name(), "addr", "add", address, "dev", "lo"])?;
     }
-    Ok(())
-}
-
-fn rule(netns: &Netns, program: &str, rule: &str) -> Result<()> {
-    run_in(netns, program, &format!("-w -t nat -A OUTPUT -p tcp {rule}").split(' ').collect::<Vec<_>>())?;
     Ok(())
 }
 
@@ -56,7 +51,11 @@ fn a_redirect_to_another_port_is_paired(promotion: Promotion) -> Result<()> {
     own_addresses(netns)?;
     let daemon = pods.accelerate(promotion)?;
     let service = Service::listen(Some(netns), ([0, 0, 0, 0], 0).into())?;
-    rule(netns, "iptables", &format!("-d 10.9.9.9 --dport 80 -j REDIRECT --to-ports {}", service.address().port()))?;
+    nat_rule(
+        netns,
+        "iptables",
+        &format!("-d 10.9.9.9 --dport 80 -j REDIRECT --to-ports {}", service.address().port()),
+    )?;
     let pairs = service.pairs_via(Some(netns), 8, ([10, 9, 9, 9], 80).into())?;
     ensure!(pairs[0].client.remote()?.port() == 80 && pairs[0].server.local()?.port() == service.address().port());
     exercise(&daemon, pairs)
@@ -68,7 +67,7 @@ fn a_translation_to_another_address_is_paired(promotion: Promotion) -> Result<()
     own_addresses(netns)?;
     let daemon = pods.accelerate(promotion)?;
     let service = Service::listen(Some(netns), ([10, 9, 9, 2], 0).into())?;
-    rule(netns, "iptables", &format!("-d 10.9.9.9 --dport 80 -j DNAT --to-destination {}", service.address()))?;
+    nat_rule(netns, "iptables", &format!("-d 10.9.9.9 --dport 80 -j DNAT --to-destination {}", service.address()))?;
     exercise(&daemon, service.pairs_via(Some(netns), 8, ([10, 9, 9, 9], 80).into())?)
 }
 
@@ -79,7 +78,7 @@ fn ipv6_is_translated_too(promotion: Promotion) -> Result<()> {
     let daemon = pods.accelerate(promotion)?;
     let listen: SocketAddr = "[fd00:9::2]:0".parse()?;
     let service = Service::listen(Some(netns), listen)?;
-    rule(netns, "ip6tables", &format!("-d fd00:9::9 --dport 80 -j DNAT --to-destination {}", service.address()))?;
+    nat_rule(netns, "ip6tables", &format!("-d fd00:9::9 --dport 80 -j DNAT --to-destination {}", service.address()))?;
     exercise(&daemon, service.pairs_via(Some(netns), 8, "[fd00:9::9]:80".parse()?)?)
 }
 

@@ -139,18 +139,17 @@ fn a_reader_that_comes_after_its_pod_was_deselected_finds_its_bytes(promotion: P
         pair.client.send(1000)?;
     }
     daemon.manifests.remove("pods.yaml")?;
+    let wait_retired = |sockets: u64| {
+        wait_for(LIMIT, "an end that has read everything to leave", || {
+            let retired = daemon.events("retired")?;
+            ensure!(retired >= sockets, "{retired} sockets left");
+            Ok(())
+        })
+    };
     // Nothing waits at the client's end: it goes at the first pass that would also take the server's.
-    wait_for(LIMIT, "the end that has read everything to leave", || {
-        let retired = daemon.events("retired")?;
-        ensure!(retired >= 1, "{retired} sockets left");
-        Ok(())
-    })?;
+    wait_retired(1)?;
     pair.server.receive(10_000)?;
-    wait_for(LIMIT, "the other end to leave", || {
-        let retired = daemon.events("retired")?;
-        ensure!(retired >= 2, "{retired} sockets left");
-        Ok(())
-    })?;
+    wait_retired(2)?;
     request::by_hand(&mut pair, 20, 1000)?;
     pair.close()?;
     Ok(())

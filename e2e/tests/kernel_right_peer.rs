@@ -9,7 +9,7 @@ use meshaccel_e2e::connections::Row;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::netns::run;
-use meshaccel_e2e::stage::{Pods, run_in};
+use meshaccel_e2e::stage::{Pods, nat_rule, run_in};
 use meshaccel_e2e::traffic::{End, Family, Pair, Service, request, socket};
 use meshaccel_e2e::wait::wait_for;
 use std::time::Duration;
@@ -131,8 +131,8 @@ fn old_end_behind_nat(promotion: Promotion, address: [u8; 4], target: fn(u16) ->
     let second = Service::listen(Some(netns), (address, 0).into())?;
     let lead_to = |service: &Service, from: u16| -> Result<()> {
         run_in(netns, "iptables", &["-w", "-t", "nat", "-F", "OUTPUT"])?;
-        let rule = format!("-w -t nat -A OUTPUT -p tcp -d 10.9.9.9 --dport 80 -j {}", target(service.address().port()));
-        run_in(netns, "iptables", &rule.split(' ').collect::<Vec<_>>())?;
+        let rule = format!("-d 10.9.9.9 --dport 80 -j {}", target(service.address().port()));
+        nat_rule(netns, "iptables", &rule)?;
         // The old translation would be kept for this 4-tuple. No entry of that port is no failure.
         let _ = run_in(netns, "conntrack", &["-D", "-p", "tcp", "--orig-port-src", &from.to_string()]);
         Ok(())

@@ -17,6 +17,13 @@ pub struct Finished {
     pub stderr: String,
 }
 
+impl Finished {
+    /// What a command that failed said; empty when it said nothing.
+    pub fn sentence(&self) -> &str {
+        self.stderr.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default()
+    }
+}
+
 /// `$MESHACCEL_NODE`, or target/debug/meshaccel-node beside the running test, or the release build's.
 pub fn binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("MESHACCEL_NODE") {

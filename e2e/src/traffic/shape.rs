@@ -22,15 +22,6 @@ impl Reader {
     pub const ALL: [Self; 4] = [Self::Recv, Self::Poll, Self::Level, Self::Edge];
 }
 
-/// How one end writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
-    /// Calls send, and waits inside it or, on a non-blocking descriptor, in poll(2) after EAGAIN.
-    Send,
-    /// Sends without waiting and polls for POLLOUT when that was refused.
-    Polling,
-}
-
 /// How fast one end reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -64,7 +55,6 @@ pub struct Shape {
     pub to_server: Amount,
     pub to_client: Amount,
     pub reader: Reader,
-    pub writer: Writer,
     pub pace: Pace,
     /// True: each end shuts down after its last byte, and must see the other's end of stream.
     pub close: bool,
@@ -78,7 +68,6 @@ impl Shape {
             to_server: Amount::new(bytes, messages.clone()),
             to_client: Amount::new(bytes, messages),
             reader: Reader::Recv,
-            writer: Writer::Send,
             pace: Pace::Fast,
             close: false,
             seed: 0,
@@ -90,7 +79,7 @@ impl Shape {
         Self { to_client: Amount::none(), ..Self::duplex(bytes, messages) }
     }
 
-    /// Everything by chance: amounts up to `bytes` each way, messages of 1 byte to 1 MB, any reader, writer and pace.
+    /// Everything by chance: amounts up to `bytes` each way, messages of 1 byte to 1 MB, any reader and pace.
     pub fn random(seed: u64, bytes: u64) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
         let pace = if dice.random_ratio(1, 4) { Pace::Slow } else { Pace::Fast };
@@ -101,25 +90,12 @@ impl Shape {
             Amount::new(dice.random_range(1..most), 1..=largest)
         };
         let (to_server, to_client) = (amount(), amount());
-        Self {
-            to_server,
-            to_client,
-            reader: Reader::ALL[dice.random_range(0..4)],
-            writer: if dice.random_bool(0.5) { Writer::Send } else { Writer::Polling },
-            pace,
-            close: false,
-            seed,
-        }
+        Self { to_server, to_client, reader: Reader::ALL[dice.random_range(0..4)], pace, close: false, seed }
     }
 
     #[must_use]
     pub fn reader(self, reader: Reader) -> Self {
         Self { reader, ..self }
-    }
-
-    #[must_use]
-    pub fn writer(self, writer: Writer) -> Self {
-        Self { writer, ..self }
     }
 
     #[must_use]

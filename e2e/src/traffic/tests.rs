@@ -12,17 +12,12 @@ fn service(family: Family) -> Service {
 }
 
 #[test]
-fn every_family_reader_writer_and_pace_runs_clean_over_plain_tcp() {
+fn every_family_reader_and_pace_runs_clean_over_plain_tcp() {
     for family in Family::ALL {
         let mut pairs = service(family).pairs(None, 16).unwrap();
         let shape = |index: usize| {
-            let writer = if index < 8 { Writer::Send } else { Writer::Polling };
             let pace = if index % 8 < 4 { Pace::Fast } else { Pace::Slow };
-            Shape::duplex(200_000, 1..=1 << 17)
-                .reader(Reader::ALL[index % 4])
-                .writer(writer)
-                .pace(pace)
-                .seed(index as u64)
+            Shape::duplex(200_000, 1..=1 << 17).reader(Reader::ALL[index % 4]).pace(pace).seed(index as u64)
         };
         threads::exchange(&mut pairs, shape).unwrap();
         events::exchange(&mut pairs, |index| shape(index).closing()).unwrap();

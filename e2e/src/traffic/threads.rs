@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::PATIENCE;
 use super::end::{End, Incoming, Outgoing, Pair};
 use super::fault::{Fault, Faults};
-use super::shape::{Amount, Messages, Pace, Reader, Shape, Writer};
+use super::shape::{Amount, Messages, Pace, Reader, Shape};
 use super::socket::{self, Epoll};
 
 const STACK: usize = 256 << 10;
@@ -123,33 +123,10 @@ fn spawn<'scope, T: Send + 'scope>(
 
 fn write(stream: &TcpStream, outgoing: &mut Outgoing, messages: Messages, shape: &Shape) -> Result<(), Fault> {
     for size in messages {
-        match shape.writer {
-            Writer::Send => outgoing.send(stream, size)?,
-            Writer::Polling => send_polling(stream, outgoing, size)?,
-        }
+        outgoing.send(stream, size)?;
     }
     if shape.close {
         stream.shutdown(Shutdown::Write).map_err(|error| outgoing.failed("shutdown", error))?;
-    }
-    Ok(())
-}
-
-/// Sends one message without ever blocking inside send.
-pub fn send_polling(stream: &TcpStream, outgoing: &mut Outgoing, size: usize) -> Result<(), Fault> {
-    let mut left = size;
-    while left > 0 {
-        match outgoing.send_once(stream, left, libc::MSG_DONTWAIT) {
-            Ok(n) => left -= n,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let since = Instant::now();
-                let events = socket::poll(stream, libc::POLLOUT, PATIENCE.as_millis() as i32)
-                    .map_err(|error| outgoing.failed("poll", error))?;
-                if events == 0 {
-                    return Err(outgoing.failed_since("poll for POLLOUT", io::ErrorKind::TimedOut.into(), since));
-                }
-            }
-            Err(error) => return Err(outgoing.failed("send", error)),
-        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 use crate::counters;
 use crate::demote;
 use crate::iterator::StorageIterator;
-use crate::maps::{address, ma_ends, ma_sockets, offset};
+use crate::maps::{address, ma_ends, ma_sockets};
 use crate::pair;
 use crate::record::{find, mark, policy_in, refresh, unmark};
 use crate::rescue;
@@ -17,7 +17,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem, bpf_se
 use meshaccel_abi::connection::{
     PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
-use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE, blocking_asked_for};
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::evidence::{Evidence, worth};
 
@@ -106,9 +106,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if left_for == Reason::TakesBulk as u32 {
         return Err(Reason::TakesBulk);
     }
-    if !blocking_asked_for(policy.flags) {
-        nobody_blocks(own, connection)?;
-    }
+    nobody_blocks(own, connection, policy)?;
     // It has been there in vain: this time the peer goes first.
     if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
         return Err(Reason::PeerNotPromoted);
@@ -152,8 +150,8 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
 /// acknowledgement of its own FIN) ends it with EAGAIN (tcp_bpf_recvmsg, all kernels so far), which no program expects. So
 /// both descriptors must be non-blocking, as those of every sidecar and event loop are.
 #[inline(always)]
-fn nobody_blocks(own: Own, connection: &Connection) -> Result<(), Reason> {
-    if offset!(blocking_waits) != 0 {
+fn nobody_blocks(own: Own, connection: &Connection, policy: &Policy) -> Result<(), Reason> {
+    if rescue::may_block(policy.flags) {
         return Ok(());
     }
     for end in [Other(own.address()), Other(connection.peer_socket)] {

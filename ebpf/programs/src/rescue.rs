@@ -43,9 +43,15 @@ pub fn is_due(sender: &mut Connection, flags: u32) -> bool {
     due
 }
 
+/// May descriptors of a connection in the SOCKHASH be blocking?
+#[inline(always)]
+pub fn may_block(flags: u32) -> bool {
+    blocking_asked_for(flags) || offset!(blocking_waits) != 0
+}
+
 #[inline(always)]
 fn blocks(reader: Other, flags: u32) -> bool {
-    !blocking_asked_for(flags) && offset!(blocking_waits) == 0 && reader.nonblocking() == Some(false)
+    !may_block(flags) && reader.nonblocking() == Some(false)
 }
 
 /// Looks after the reader that this sender talks to.

@@ -177,8 +177,8 @@ impl Other {
     pub fn state(self) -> Option<u8> {
         self.read(offset!(state))
     }
-    /// What waits in the redirected queue, and how much may. Where redirected bytes count in sk_rmem_alloc one load tells all; TCP's own
-    /// bytes count there too, which errs on the safe side.
+    /// What waits in the redirected queue, and how much may. Where redirected bytes count in sk_rmem_alloc one load tells
+    /// all; TCP's own bytes count there too, which errs on the safe side.
     #[inline(always)]
     pub fn queue(self) -> Option<Queue> {
         let receive_buffer: u32 = self.read(offset!(rcvbuf))?;
