@@ -5,12 +5,14 @@
 //! * [`demo`] and [`bench`]: what `make demo` and `make bench` run; [`interrupt`] Ctrl-C as an error
 //! * [`stage`] what kernel tests stand on; [`daemon`] the binary under test, [`manifest`] what it is given,
 //!   [`connections`] what it lists; [`bpf`] and [`cgroup`] what is in the kernel
+//! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
 //! * [`traffic`] byte-exact streams through real sockets
 //! * [`wait`] waiting for a condition with a deadline
 
 pub mod bench;
 pub mod bpf;
 pub mod cgroup;
+pub mod conformance;
 pub mod connections;
 pub mod daemon;
 pub mod demo;

@@ -206,6 +206,12 @@ pub fn patiently<T>(stream: &TcpStream, events: i16, mut call: impl FnMut() -> i
 /// An epoll set. `key` of [`Epoll::add`] comes back with each event.
 pub struct Epoll(OwnedFd);
 
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Epoll {
     pub fn new() -> io::Result<Self> {
         // SAFETY: no pointer is passed.
