@@ -18,8 +18,26 @@ impl Scene {
             who,
             format_args!("sends {} {} -> {}", names::bytes(bytes), names::flags(flags), names::answer(sent)),
         );
+        self.expect_held(flags & libc::MSG_MORE != 0 || self.corked());
         self.settle();
         sent
+    }
+
+    fn corked(&self) -> bool {
+        Who::BOTH.into_iter().any(|who| {
+            sys::get(self.fd(who), libc::IPPROTO_TCP, libc::TCP_CORK, 0i32).is_ok_and(|(corked, _)| corked != 0)
+        })
+    }
+
+    /// write(2) of the next bytes of the text again and again, as one line.
+    pub fn write_many(&mut self, who: Who, count: usize, size: usize) {
+        let mut sent = 0;
+        for _ in 0..count {
+            let bytes = self.bytes(size);
+            sent += sys::send(self.fd(who), &bytes, 0).unwrap_or(0);
+        }
+        self.tell(who, format_args!("sends {count} times {size} -> {sent}"));
+        self.settle();
     }
 
     /// write(2) of the next bytes of the text.
@@ -235,6 +253,7 @@ impl Scene {
             }
         }
         self.give_back(rest.len());
+        self.expect_held(true);
         self.tell(who, format_args!("fills the queue until EAGAIN, with much: {}", total > 10_000));
         total
     }

@@ -1,6 +1,6 @@
 //! Plays behaviours on plain and on redirected connections and says which differ.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -14,6 +14,8 @@ use crate::wait;
 
 const ATTEMPTS: usize = 6;
 const LIMIT: Duration = Duration::from_secs(10);
+/// What takes longer is worth a line of the output: the suite shall stay quick.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Two traces of one behaviour.
 pub struct Difference {
@@ -27,20 +29,41 @@ impl Difference {
     pub fn render(&self) -> String {
         let Self { behaviour, plain, redirected } = self;
         let mut text = format!("{} ({})\n", behaviour.name, behaviour.page);
-        for at in 0..plain.len().max(redirected.len()) {
-            match (plain.get(at), redirected.get(at)) {
-                (Some(plain), Some(redirected)) if plain == redirected => text += &format!("    {plain}\n"),
-                (plain, redirected) => {
-                    for (mark, line) in [('-', plain), ('+', redirected)] {
-                        if let Some(line) = line {
-                            text += &format!("  {mark} {line}\n");
-                        }
-                    }
-                }
-            }
+        for (mark, line) in aligned(plain, redirected) {
+            text += &format!("  {mark} {line}\n");
         }
         text
     }
+}
+
+/// Both texts line by line: what both have once, what only the first has with `-`, what only the second has with `+`.
+fn aligned<'a>(first: &'a [String], second: &'a [String]) -> Vec<(char, &'a str)> {
+    // Length of the longest common subsequence of what is left of both.
+    let mut common = vec![vec![0usize; second.len() + 1]; first.len() + 1];
+    for at in (0..first.len()).rev() {
+        for other in (0..second.len()).rev() {
+            common[at][other] = if first[at] == second[other] {
+                common[at + 1][other + 1] + 1
+            } else {
+                common[at + 1][other].max(common[at][other + 1])
+            };
+        }
+    }
+    let (mut at, mut other, mut lines) = (0, 0, Vec::new());
+    while at < first.len() || other < second.len() {
+        if at < first.len() && other < second.len() && first[at] == second[other] {
+            lines.push((' ', first[at].as_str()));
+            at += 1;
+            other += 1;
+        } else if other == second.len() || (at < first.len() && common[at + 1][other] >= common[at][other + 1]) {
+            lines.push(('-', first[at].as_str()));
+            at += 1;
+        } else {
+            lines.push(('+', second[other].as_str()));
+            other += 1;
+        }
+    }
+    lines
 }
 
 /// Two pods, of which a daemon knows one, and the role that the clients play.
@@ -116,8 +139,16 @@ pub fn check(promotion: Promotion, behaviours: &[Behaviour]) -> Result<()> {
     let warm = theatre.warm(behaviours.len())?;
     let mut differences = Vec::new();
     for (behaviour, pair) in behaviours.iter().zip(warm) {
+        eprintln!("PLAY {}", behaviour.name);
+        let start = Instant::now();
         let mut plain = theatre.expected(behaviour)?;
-        let redirected = play(behaviour, theatre.redirected(pair)?)?;
+        let scene = theatre.redirected(pair)?;
+        let between = start.elapsed();
+        let redirected = play(behaviour, scene)?;
+        if start.elapsed() > SLOW {
+            let (plain, all) = (between.as_secs_f32(), start.elapsed().as_secs_f32());
+            eprintln!("{} took {all:.1} s, {plain:.1} of it on plain TCP", behaviour.name);
+        }
         if !plain.contains(&redirected) {
             let plain = plain.swap_remove(0);
             differences.push(Difference { behaviour: *behaviour, plain, redirected });

@@ -52,6 +52,8 @@ pub struct Scene {
     sent: [i64; 2],
     /// Bytes handed out by [`Self::bytes`].
     made: usize,
+    /// Bytes that are not sent are not on their way.
+    held: bool,
 }
 
 /// What a behaviour needs of TCP_INFO.
@@ -60,6 +62,7 @@ pub struct Info {
     pub state: u8,
     sent: i64,
     received: i64,
+    not_sent: u32,
 }
 
 impl Scene {
@@ -68,7 +71,7 @@ impl Scene {
         let Pair { client, server } = pair;
         let (sender, receiver) = if client_sends { (client, server) } else { (server, client) };
         let ends = [Some(sender.stream.into()), Some(receiver.stream.into())];
-        let mut scene = Self { ends, trace: Vec::new(), offset: [0; 2], sent: [0; 2], made: 0 };
+        let mut scene = Self { ends, trace: Vec::new(), offset: [0; 2], sent: [0; 2], made: 0, held: false };
         for who in Who::BOTH {
             let sent = scene.info(who).context("TCP_INFO failed")?.sent;
             scene.offset[who as usize] = sent - scene.info(who.other()).context("TCP_INFO failed")?.received;
@@ -147,31 +150,41 @@ impl Scene {
     /// TCP_INFO of an end.
     pub fn info(&self, who: Who) -> Option<Info> {
         let (info, size) = sys::get(self.fd(who), libc::IPPROTO_TCP, libc::TCP_INFO, [0u64; 30]).ok()?;
-        // struct tcp_info: bytes_received at 128, bytes_sent at 200, bytes_retrans at 208.
+        // struct tcp_info: bytes_received at 128, notsent_bytes at 144, bytes_sent at 200, bytes_retrans at 208.
         (size >= 216).then(|| Info {
             state: info[0].to_ne_bytes()[0],
             sent: (info[25] - info[26]) as i64,
             received: info[16] as i64,
+            not_sent: info[18] as u32,
         })
     }
 
     /// Waits until every byte that TCP has sent has arrived in the other end's queue. What was redirected is there
-    /// already, and what TCP holds back is not sent.
+    /// already. What the congestion window holds is waited for; what the sender itself holds back is not.
     pub fn settle(&mut self) {
         let start = Instant::now();
         for from in Who::BOTH {
-            if let Some(info) = self.info(from) {
-                self.sent[from as usize] = info.sent;
-            }
-            let due = self.sent[from as usize] - self.offset[from as usize];
-            while let Some(info) = self.info(from.other()) {
-                let receives = matches!(info.state, 1 | 4 | 5);
-                if !receives || info.received >= due || start.elapsed() > SETTLE_LIMIT {
-                    break;
-                }
+            while start.elapsed() < SETTLE_LIMIT && !self.is_settled(from) {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
+    }
+
+    fn is_settled(&mut self, from: Who) -> bool {
+        let sender = self.info(from);
+        if let Some(info) = sender {
+            self.sent[from as usize] = info.sent;
+        }
+        let due = self.sent[from as usize] - self.offset[from as usize];
+        let Some(receiver) = self.info(from.other()) else { return true };
+        let receives = matches!(receiver.state, 1 | 4 | 5);
+        let held = self.held || sender.is_none_or(|info| info.not_sent == 0);
+        !receives || (receiver.received >= due && held)
+    }
+
+    /// From now on bytes that are not sent are not waited for: the sender holds them back, or there is no room.
+    pub fn expect_held(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Lets an end go, and waits until the other has heard of it: its FIN or RST has changed that one's state.

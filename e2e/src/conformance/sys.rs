@@ -297,3 +297,30 @@ pub fn signal_thread(thread: i32, signal: i32) -> Answer {
     // SAFETY: no memory is passed.
     answer(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) })
 }
+
+/// Memory mapped from a socket.
+#[derive(Debug)]
+pub struct Mapping {
+    address: *mut libc::c_void,
+    size: usize,
+}
+
+impl Mapping {
+    pub fn address(&self) -> usize {
+        self.address as usize
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and nothing points into it.
+        unsafe { libc::munmap(self.address, self.size) };
+    }
+}
+
+/// mmap(2) of a descriptor, shared.
+pub fn map(fd: RawFd, size: usize, protection: i32) -> Result<Mapping, Errno> {
+    // SAFETY: the kernel chooses a free address.
+    let address = unsafe { libc::mmap(null_mut(), size, protection, libc::MAP_SHARED, fd, 0) };
+    if address == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(Mapping { address, size }) }
+}

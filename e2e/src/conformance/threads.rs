@@ -16,6 +16,10 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    fn has_ended(&self) -> bool {
+        !std::path::Path::new(&format!("/proc/self/task/{}", self.thread)).exists()
+    }
+
     /// Sends the thread a signal whose handler does nothing, again and again while it is still to be interrupted:
     /// `restart` says whether the kernel shall go on with the call afterwards.
     pub fn interrupt(&self, restart: bool) {
@@ -85,6 +89,18 @@ impl Scene {
         }
         for thread in threads {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    }
+
+    /// Waits until one of these calls has ended.
+    pub fn wait_for_one(&mut self, waiting: &[Waiting]) {
+        let start = Instant::now();
+        while !waiting.iter().any(Waiting::has_ended) {
+            if start.elapsed() > LIMIT / 5 {
+                self.note("nobody was woken");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

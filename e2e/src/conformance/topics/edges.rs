@@ -173,9 +173,7 @@ fn read_and_write_are_receive_and_send(scene: &mut Scene) -> Result<()> {
 
 /// Larger than the redirected queue may hold, and read in steps: both queues must look like one.
 fn read_after_everything_went_by_both_paths(scene: &mut Scene) -> Result<()> {
-    for _ in 0..70 {
-        scene.write(Sender, 11);
-    }
+    scene.write_many(Sender, 70, 11);
     for _ in 0..8 {
         scene.receive(Receiver, 100, 0);
     }

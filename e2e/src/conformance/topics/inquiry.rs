@@ -53,9 +53,7 @@ fn count_of_several_messages(scene: &mut Scene) -> Result<()> {
 
 /// More than the redirected queue may hold: the rest waits in TCP's queue.
 fn count_of_more_than_is_redirected(scene: &mut Scene) -> Result<()> {
-    for _ in 0..100 {
-        scene.write(Sender, 100);
-    }
+    scene.write_many(Sender, 100, 100);
     scene.ask(Receiver, FIONREAD);
     scene.receive_all(Receiver, 9000);
     scene.ask(Receiver, FIONREAD);
@@ -87,9 +85,7 @@ fn count_after_a_peek(scene: &mut Scene) -> Result<()> {
 
 /// Programs that size their buffer by FIONREAD expect one call to fill it, also when the bytes came by both paths.
 fn count_is_what_a_receive_returns(scene: &mut Scene) -> Result<()> {
-    for _ in 0..80 {
-        scene.write(Sender, 10);
-    }
+    scene.write_many(Sender, 80, 10);
     scene.ask(Receiver, FIONREAD);
     scene.receive(Receiver, 800, 0);
     scene.exchange();
