@@ -3,17 +3,20 @@
 //!
 //! * [`scene`] one connection and the trace of what was seen; [`calls`], [`events`] and [`threads`] what can be done on it
 //! * [`topics`] the behaviours, a file a topic
-//! * [`compare`] plays a behaviour on both kinds of connection; [`known`] what differs and why
+//! * [`theatre`] where both kinds of connection come from, [`compare`] plays a behaviour on both, [`difference`] shows the
+//!   traces, [`known`] says what differs and why
 //! * [`sys`] the system calls, [`options`] and [`names`] their words
 
 pub mod calls;
 pub mod compare;
+pub mod difference;
 pub mod events;
 pub mod known;
 pub mod names;
 pub mod options;
 pub mod scene;
 pub mod sys;
+pub mod theatre;
 pub mod threads;
 pub mod topics;
 

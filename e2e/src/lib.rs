@@ -6,6 +6,7 @@
 //! * [`stage`] what kernel tests stand on; [`daemon`] the binary under test, [`manifest`] what it is given,
 //!   [`connections`] what it lists; [`bpf`] and [`cgroup`] what is in the kernel
 //! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
+//! * [`differential`] the same with random programs
 //! * [`traffic`] byte-exact streams through real sockets
 //! * [`wait`] waiting for a condition with a deadline
 
@@ -16,6 +17,7 @@ pub mod conformance;
 pub mod connections;
 pub mod daemon;
 pub mod demo;
+pub mod differential;
 pub mod interrupt;
 pub mod load;
 pub mod manifest;

@@ -1,0 +1,100 @@
+//! One call of a program.
+
+use crate::conformance::Who;
+
+/// What an end does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Send {
+        who: Who,
+        size: usize,
+        flags: Flags,
+    },
+    WritePieces {
+        who: Who,
+        sizes: Vec<usize>,
+    },
+    SendMany {
+        who: Who,
+        sizes: Vec<usize>,
+    },
+    Receive {
+        who: Who,
+        size: usize,
+        flags: Flags,
+    },
+    ReceivePieces {
+        who: Who,
+        sizes: Vec<usize>,
+        flags: Flags,
+    },
+    ReceiveMany {
+        who: Who,
+        sizes: Vec<usize>,
+    },
+    /// Everything that is there.
+    Drain {
+        who: Who,
+    },
+    Poll {
+        who: Who,
+    },
+    /// What the edge-triggered set that watches both ends says.
+    Edge,
+    /// What a fresh level-triggered set says.
+    Level {
+        who: Who,
+    },
+    /// FIONREAD.
+    Count {
+        who: Who,
+    },
+    AtMark {
+        who: Who,
+    },
+    /// The number is an index of [`OPTIONS`].
+    Set {
+        who: Who,
+        option: usize,
+        value: i32,
+    },
+    Blocking {
+        who: Who,
+        blocking: bool,
+    },
+    SpliceOut {
+        who: Who,
+        size: usize,
+    },
+    SpliceInto {
+        who: Who,
+        size: usize,
+    },
+    SendFile {
+        who: Who,
+        size: usize,
+    },
+    Error {
+        who: Who,
+    },
+    ShutDown {
+        who: Who,
+        how: i32,
+    },
+    Close {
+        who: Who,
+    },
+    Reset {
+        who: Who,
+    },
+}
+
+/// Flags of a call, shown by their names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Flags(pub i32);
+
+impl std::fmt::Debug for Flags {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&crate::conformance::names::flags(self.0))
+    }
+}

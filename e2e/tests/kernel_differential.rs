@@ -1,0 +1,11 @@
+//! Random programs of socket calls see the same on a redirected connection as on plain TCP. A failure prints the seed
+//! and the shortest program that differs; `MESHACCEL_SEED` and `MESHACCEL_PROGRAMS` play it again.
+
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::differential::check;
+
+fn random_programs_see_plain_tcp(promotion: meshaccel_e2e::manifest::Promotion) -> anyhow::Result<()> {
+    check(promotion)
+}
+
+both_promotions!(random_programs_see_plain_tcp);
