@@ -5,7 +5,7 @@
 //! * [`topics`] the behaviours, a file a topic
 //! * [`theatre`] where both kinds of connection come from, [`compare`] plays a behaviour on both, [`difference`] shows the
 //!   traces, [`known`] says what differs and why
-//! * [`sys`] the system calls, [`options`] and [`names`] their words
+//! * [`sys`] the system calls, [`ring`] io_uring, [`options`] and [`names`] their words
 
 pub mod calls;
 pub mod compare;
@@ -14,6 +14,7 @@ pub mod events;
 pub mod known;
 pub mod names;
 pub mod options;
+pub mod ring;
 pub mod scene;
 pub mod sys;
 pub mod theatre;

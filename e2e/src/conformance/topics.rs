@@ -37,6 +37,7 @@ topics!(
     options,
     live_options,
     layers,
+    rings,
 );
 
 /// Every behaviour; with `MESHACCEL_BEHAVIOURS` in the environment those whose name contains it.
