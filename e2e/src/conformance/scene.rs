@@ -52,8 +52,10 @@ pub struct Scene {
     sent: [i64; 2],
     /// Bytes handed out by [`Self::bytes`].
     made: usize,
-    /// Bytes that are not sent are not on their way.
-    held: bool,
+    /// A sender holds its bytes back on purpose: they are not waited for.
+    pub(super) held: bool,
+    /// So much was sent that it waits for the reader.
+    pub(super) full: bool,
 }
 
 /// What a behaviour needs of TCP_INFO.
@@ -71,7 +73,8 @@ impl Scene {
         let Pair { client, server } = pair;
         let (sender, receiver) = if client_sends { (client, server) } else { (server, client) };
         let ends = [Some(sender.stream.into()), Some(receiver.stream.into())];
-        let mut scene = Self { ends, trace: Vec::new(), offset: [0; 2], sent: [0; 2], made: 0, held: false };
+        let mut scene =
+            Self { ends, trace: Vec::new(), offset: [0; 2], sent: [0; 2], made: 0, held: false, full: false };
         for who in Who::BOTH {
             let sent = scene.info(who).context("TCP_INFO failed")?.sent;
             scene.offset[who as usize] = sent - scene.info(who.other()).context("TCP_INFO failed")?.received;
@@ -178,13 +181,8 @@ impl Scene {
         let due = self.sent[from as usize] - self.offset[from as usize];
         let Some(receiver) = self.info(from.other()) else { return true };
         let receives = matches!(receiver.state, 1 | 4 | 5);
-        let held = self.held || sender.is_none_or(|info| info.not_sent == 0);
+        let held = self.held || self.full || sender.is_none_or(|info| info.not_sent == 0);
         !receives || (receiver.received >= due && held)
-    }
-
-    /// From now on bytes that are not sent are not waited for: the sender holds them back, or there is no room.
-    pub fn expect_held(&mut self, held: bool) {
-        self.held = held;
     }
 
     /// Lets an end go, and waits until the other has heard of it: its FIN or RST has changed that one's state.

@@ -45,6 +45,11 @@ fn set_live(scene: &mut Scene, option: SocketOption, value: i32) {
     scene.exchange();
 }
 
+/// A small window empties a large send buffer in minutes, on plain TCP too.
+fn little_to_send(scene: &mut Scene) {
+    let _ = scene.set(Sender, SO_SNDBUF, 10_000);
+}
+
 fn smaller_receive_buffer(scene: &mut Scene) -> Result<()> {
     set_live(scene, SO_RCVBUF, 5000);
     for _ in 0..20 {
@@ -55,6 +60,7 @@ fn smaller_receive_buffer(scene: &mut Scene) -> Result<()> {
 }
 
 fn smaller_receive_buffer_with_bytes_waiting(scene: &mut Scene) -> Result<()> {
+    little_to_send(scene);
     scene.write(Sender, 30_000);
     let _ = scene.set(Receiver, SO_RCVBUF, 3000);
     let start = scene.made();
@@ -73,6 +79,7 @@ fn larger_receive_buffer(scene: &mut Scene) -> Result<()> {
 }
 
 fn tiny_receive_buffer_and_a_large_message(scene: &mut Scene) -> Result<()> {
+    little_to_send(scene);
     let _ = scene.set(Receiver, SO_RCVBUF, 1);
     scene.get(Receiver, SO_RCVBUF);
     let start = scene.made();
@@ -83,6 +90,7 @@ fn tiny_receive_buffer_and_a_large_message(scene: &mut Scene) -> Result<()> {
 }
 
 fn window_clamp(scene: &mut Scene) -> Result<()> {
+    little_to_send(scene);
     set_live(scene, TCP_WINDOW_CLAMP, 4000);
     let start = scene.made();
     let filled = scene.fill(Sender, 1000);
@@ -92,6 +100,7 @@ fn window_clamp(scene: &mut Scene) -> Result<()> {
 }
 
 fn smaller_send_buffer(scene: &mut Scene) -> Result<()> {
+    little_to_send(scene);
     set_live(scene, SO_SNDBUF, 5000);
     let start = scene.made();
     let filled = scene.fill(Sender, 1000);
