@@ -256,7 +256,7 @@ impl Scene {
         }
         self.give_back(rest.len());
         self.full = true;
-        self.tell(who, format_args!("fills the queue until EAGAIN, with much: {}", total > 10_000));
+        self.tell(who, "fills the queue until EAGAIN");
         total
     }
 

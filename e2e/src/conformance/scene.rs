@@ -108,6 +108,17 @@ impl Scene {
         self.ends[who as usize] = Some(fd);
     }
 
+    /// The scene goes on with a new connection: nothing of it is under way.
+    pub fn adopt(&mut self, who: Who, fd: OwnedFd) {
+        self.replace(who, fd);
+        for who in Who::BOTH {
+            let sent = self.info(who).map_or(0, |info| info.sent);
+            let received = self.info(who.other()).map_or(0, |info| info.received);
+            self.offset[who as usize] = sent - received;
+            self.sent[who as usize] = sent;
+        }
+    }
+
     /// The next `size` bytes of a text in which every stretch is different.
     pub fn bytes(&mut self, size: usize) -> Vec<u8> {
         let start = self.made;

@@ -239,10 +239,12 @@ pub fn listen(fd: RawFd) -> Answer {
     answer(unsafe { libc::listen(fd, 1) })
 }
 
-/// accept(2) on a socket that does not listen: never gives a descriptor.
-pub fn accept(fd: RawFd) -> Answer {
+/// accept(2) without asking who it is.
+pub fn accept(fd: RawFd) -> Result<OwnedFd, Errno> {
     // SAFETY: no memory is passed.
-    answer(unsafe { libc::accept(fd, null_mut(), null_mut()) })
+    let new = answer(unsafe { libc::accept4(fd, null_mut(), null_mut(), libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) })?;
+    // SAFETY: the descriptor was just made and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(new as RawFd) })
 }
 
 /// poll(2) on several descriptors.

@@ -67,6 +67,7 @@ fn smaller_receive_buffer_with_bytes_waiting(scene: &mut Scene) -> Result<()> {
     let filled = scene.fill(Sender, 1000);
     scene.receive_all(Receiver, 30_000);
     scene.receive_filled(Receiver, start, filled);
+    scene.wait(Sender, libc::POLLOUT);
     scene.exchange();
     Ok(())
 }
@@ -85,6 +86,7 @@ fn tiny_receive_buffer_and_a_large_message(scene: &mut Scene) -> Result<()> {
     let start = scene.made();
     let filled = scene.fill(Sender, 60_000);
     scene.receive_filled(Receiver, start, filled);
+    scene.wait(Sender, libc::POLLOUT);
     scene.exchange();
     Ok(())
 }
@@ -95,6 +97,7 @@ fn window_clamp(scene: &mut Scene) -> Result<()> {
     let start = scene.made();
     let filled = scene.fill(Sender, 1000);
     scene.receive_filled(Receiver, start, filled);
+    scene.wait(Sender, libc::POLLOUT);
     scene.exchange();
     Ok(())
 }

@@ -22,6 +22,8 @@ behaviours! {
         reset_counts_nothing;
     "connect(2)":
         disconnect_by_connecting_to_nowhere,
+        disconnect_and_let_the_other_send,
+        disconnect_and_connect_to_somebody_else,
         connect_again,
         listen_bind_and_accept_on_a_connection;
     "socket(7) SO_ERROR":
@@ -127,6 +129,43 @@ fn disconnect_by_connecting_to_nowhere(scene: &mut Scene) -> Result<()> {
     Ok(())
 }
 
+fn disconnect_and_let_the_other_send(scene: &mut Scene) -> Result<()> {
+    scene.leave(Sender, |scene| connect(scene, Sender, libc::AF_UNSPEC));
+    for _ in 0..3 {
+        let _ = scene.send(Receiver, "nobody listens", MSG_NOSIGNAL);
+        scene.receive(Sender, 100, 0);
+        scene.poll_all(Sender);
+    }
+    Ok(())
+}
+
+/// The same socket on a new connection: what the old one brought and nobody read must be gone.
+fn disconnect_and_connect_to_somebody_else(scene: &mut Scene) -> Result<()> {
+    let _ = scene.send(Receiver, "of the old connection", 0);
+    scene.leave(Sender, |scene| connect(scene, Sender, libc::AF_UNSPEC));
+    let _ = scene.send(Receiver, "sent too late", MSG_NOSIGNAL);
+    // The other end becomes a listener: it lives in the same network namespace.
+    connect(scene, Receiver, libc::AF_UNSPEC);
+    let listener = scene.fd(Receiver);
+    let any = libc::sockaddr_in { sin_port: 0, ..address(libc::AF_INET) };
+    let _ = sys::bind(listener, &any);
+    let listens = sys::listen(listener);
+    let port = nix::sys::socket::getsockname::<nix::sys::socket::SockaddrIn>(listener)?.port();
+    let there = libc::sockaddr_in { sin_port: port.to_be(), ..any };
+    let connects = sys::connect(scene.fd(Sender), &there);
+    let accepted = sys::poll(listener, POLLIN, 1000).and_then(|_| sys::accept(listener));
+    let shown = [listens.map(|_| 0), connects, accepted.as_ref().map(|_| 0).map_err(|error| *error)].map(names::answer);
+    scene.note(format!("listen, connect, accept -> {shown:?}"));
+    if let Ok(new) = accepted {
+        scene.adopt(Receiver, new);
+        scene.poll_all(Sender);
+        scene.receive(Sender, 100, 0);
+        scene.exchange();
+        scene.exchange();
+    }
+    Ok(())
+}
+
 fn connect_again(scene: &mut Scene) -> Result<()> {
     connect(scene, Sender, libc::AF_INET);
     connect(scene, Receiver, libc::AF_INET);
@@ -138,7 +177,7 @@ fn listen_bind_and_accept_on_a_connection(scene: &mut Scene) -> Result<()> {
     for who in Who::BOTH {
         let fd = scene.fd(who);
         for (name, answer) in
-            [("listen", sys::listen(fd)), ("bind", sys::bind(fd, &address(libc::AF_INET))), ("accept", sys::accept(fd))]
+            [("listen", sys::listen(fd)), ("bind", sys::bind(fd, &address(libc::AF_INET))), ("accept", sys::accept(fd).map(|_| 0))]
         {
             scene.tell(who, format_args!("{name} -> {}", names::answer(answer)));
         }

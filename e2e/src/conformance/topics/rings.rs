@@ -92,6 +92,7 @@ fn ring_receive_without_blocking(scene: &mut Scene) -> Result<()> {
     let ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 100];
     submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
+    let _ = scene.send(Sender, "waited for", 0);
     completes(scene, &ring, &buffer);
     scene.exchange();
     Ok(())

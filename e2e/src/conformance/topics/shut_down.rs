@@ -28,6 +28,8 @@ behaviours! {
         shut_down_at_both_ends_at_once;
     "send(2) EPIPE":
         send_after_shutting_down,
+        send_after_the_other_has_read_the_end,
+        send_after_both_have_read_the_end,
         send_after_shutting_down_raises_sigpipe,
         send_nothing_after_shutting_down;
 }
@@ -192,6 +194,29 @@ fn send_after_shutting_down(scene: &mut Scene) -> Result<()> {
     scene.poll_all(Sender);
     let _ = scene.send(Receiver, "still reads", 0);
     scene.receive(Sender, 100, 0);
+    Ok(())
+}
+
+fn send_after_the_other_has_read_the_end(scene: &mut Scene) -> Result<()> {
+    scene.shut_down(Sender, SHUT_WR);
+    scene.receive(Receiver, 10, 0);
+    for _ in 0..2 {
+        let _ = scene.send(Sender, "too late", MSG_NOSIGNAL);
+        scene.poll_all(Receiver);
+        scene.receive(Receiver, 10, 0);
+    }
+    Ok(())
+}
+
+fn send_after_both_have_read_the_end(scene: &mut Scene) -> Result<()> {
+    for who in Who::BOTH {
+        scene.shut_down(who, SHUT_WR);
+        scene.receive(who.other(), 10, 0);
+    }
+    for who in Who::BOTH {
+        let _ = scene.send(who, "too late", MSG_NOSIGNAL);
+        scene.receive(who.other(), 10, 0);
+    }
     Ok(())
 }
 
