@@ -1,5 +1,6 @@
 //! Random programs of socket calls see the same on a redirected connection as on plain TCP. A failure prints the seed
-//! and the shortest program that differs; `MESHACCEL_SEED` and `MESHACCEL_PROGRAMS` play it again.
+//! and the shortest program that differs; `MESHACCEL_SEED` and `MESHACCEL_PROGRAMS` play it again;
+//! `MESHACCEL_AVOID=SpliceOut,OOB` leaves out steps that are printed with such a word.
 
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::differential::check;

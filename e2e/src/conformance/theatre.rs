@@ -12,7 +12,7 @@ use crate::stage::Pods;
 use crate::traffic::{Pair, request};
 use crate::wait;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Two pods, of which a daemon knows one, and the role that the clients play.
 pub struct Theatre {
@@ -41,7 +41,8 @@ impl Theatre {
         Scene::new(pair, self.client_sends)
     }
 
-    /// Connections that are redirected both ways, made together because each takes a moment to be promoted.
+    /// Connections that are redirected both ways, each with a listener of its own (what a daemon learns of one port
+    /// must not keep the next behaviour from being redirected), made together because each takes a moment to be promoted.
     pub fn warm(&self, count: usize) -> Result<Vec<Pair>> {
         let mut pairs = (0..count).map(|_| self.pods.pair(0)).collect::<Result<Vec<_>>>()?;
         self.daemon.warm_all(&mut pairs)?;

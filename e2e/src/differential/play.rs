@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Result;
 use libc::MSG_NOSIGNAL;
 
-use super::generate::OPTIONS;
 use super::step::Step;
 use crate::conformance::events::{EVERYTHING, Watch};
 use crate::conformance::options::{FIONREAD, SIOCATMARK, SO_ERROR, SO_RCVTIMEO, SO_SNDTIMEO};
@@ -62,7 +61,7 @@ fn take(scene: &mut Scene, step: &Step, watch: &Watch) -> Result<()> {
         Step::Level { .. } => {}
         Step::Count { who } => scene.ask(*who, FIONREAD),
         Step::AtMark { who } => scene.ask(*who, SIOCATMARK),
-        Step::Set { who, option, value } => drop(scene.set(*who, OPTIONS[*option].0, *value)),
+        Step::Set { who, option, value } => drop(scene.set(*who, option.option(), *value)),
         Step::Blocking { who, blocking } => scene.set_blocking(*who, *blocking),
         Step::SpliceOut { who, size } => splice_out(scene, *who, *size)?,
         Step::SpliceInto { who, size } => {

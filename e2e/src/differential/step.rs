@@ -1,6 +1,7 @@
 //! One call of a program.
 
 use crate::conformance::Who;
+use crate::conformance::options::SocketOption;
 
 /// What an end does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +53,9 @@ pub enum Step {
     AtMark {
         who: Who,
     },
-    /// The number is an index of [`OPTIONS`].
     Set {
         who: Who,
-        option: usize,
+        option: Chosen,
         value: i32,
     },
     Blocking {
@@ -87,6 +87,22 @@ pub enum Step {
     Reset {
         who: Who,
     },
+}
+
+/// An option by its place in [`super::generate::OPTIONS`], shown by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Chosen(pub usize);
+
+impl Chosen {
+    pub fn option(self) -> SocketOption {
+        super::generate::OPTIONS[self.0].0
+    }
+}
+
+impl std::fmt::Debug for Chosen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.option().name)
+    }
 }
 
 /// Flags of a call, shown by their names.
