@@ -1,6 +1,7 @@
 //! Promotion in mid-stream: connections that are in use, or older than the daemon, or have a reader waiting, when they
 //! enter the SOCKHASH. A wake-up that goes to the wrong queue shows here as a hang.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -24,14 +25,17 @@ both_promotions!(
 
 const LIMIT: Duration = Duration::from_secs(20);
 const PAIRS: usize = 12;
+/// After this a thread that was started sleeps in its call; were it late, it would only wait in another way.
+const SETTLED: Duration = Duration::from_millis(100);
 
-/// Lets the load run until every one of its sockets has sent redirected messages, and then as long again.
+/// Lets the load run until all of its sockets that ask and answer have sent redirected messages, and then as long again.
 fn run_until_redirected(daemon: &Daemon, load: Load) -> Result<Vec<Pair>> {
     let redirected = wait_for(LIMIT, "every busy connection to be redirected", || {
         ensure!(!load.has_failed(), "the load met a fault");
         let connections = daemon.connections()?;
         let redirected = connections.0.iter().filter(|row| row.redirected.messages > 10).count();
-        ensure!(redirected >= PAIRS * 2, "{redirected} of {} sockets are redirected", PAIRS * 2);
+        let asking = 2 * Load::asking(PAIRS);
+        ensure!(redirected >= asking, "{redirected} of {asking} sockets are redirected");
         Ok(())
     });
     if let Err(error) = redirected {
@@ -112,7 +116,7 @@ fn wakes(pairs: &mut [Pair], meanwhile: impl FnOnce() -> Result<()>) -> Result<(
     })
 }
 
-/// Connections worth promoting. Only Eager promotes blocking descriptors: there readers wait inside recv.
+/// Connections worth promoting. With Eager their readers will wait inside recv: see [`unblock`].
 fn pairs_of(pods: &Pods, promotion: Promotion) -> Result<Vec<Pair>> {
     let options = Options { blocking: promotion == Promotion::Eager, ..Options::default() };
     let service = Service::listen_with(Some(pods.netns(0)), Family::V4.loopback(0), options)?;
@@ -123,12 +127,30 @@ fn pairs_of(pods: &Pods, promotion: Promotion) -> Result<Vec<Pair>> {
     Ok(pairs)
 }
 
+/// Sockets with blocking descriptors are not promoted; those that turn non-blocking are, and a thread may still be blocked in
+/// a receive call that began before.
+fn unblock(streams: &[TcpStream]) -> Result<()> {
+    std::thread::sleep(SETTLED);
+    streams.iter().try_for_each(|stream| stream.set_nonblocking(true))?;
+    Ok(())
+}
+
+fn streams_of(pairs: &[Pair]) -> Result<Vec<TcpStream>> {
+    let ends = pairs.iter().flat_map(|pair| [&pair.client, &pair.server]);
+    Ok(ends.map(|end| end.stream.try_clone()).collect::<Result<_, _>>()?)
+}
+
 fn a_reader_that_waits_since_before_promotion_is_woken(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let daemon = pods.accelerate(promotion)?;
     for _ in 0..5 {
         let mut pairs = pairs_of(&pods, promotion)?;
-        wakes(&mut pairs, || wait_promoted(&daemon, 16))?;
+        let streams = streams_of(&pairs)?;
+        wakes(&mut pairs, || {
+            unblock(&streams)?;
+            wait_promoted(&daemon, 16)
+        })?;
+        drop(streams);
         daemon.warm_all(&mut pairs)?;
         close_all(pairs)?;
         wait_for(LIMIT, "the closed connections to go from the list", || {
@@ -153,10 +175,13 @@ fn a_client_that_waits_since_before_the_daemon_is_woken(promotion: Promotion) ->
     let mut pairs = pairs_of(&pods, promotion)?;
     let mut daemon =
         Daemon::unstarted("node", pods.manifests(&accelerate_everything(NAMESPACE).promotion(promotion))?, &[])?;
+    let streams = streams_of(&pairs)?;
     wakes(&mut pairs, || {
+        unblock(&streams)?;
         daemon.restart()?;
         wait_promoted(&daemon, 16)
     })?;
+    drop(streams);
     daemon.warm_all(&mut pairs)?;
     close_all(pairs)
 }
@@ -183,11 +208,13 @@ fn a_client_that_waits_since_before_the_handshake_is_woken(promotion: Promotion)
     run_in(netns, "iptables", &["-w", "-A", "INPUT", "-p", "tcp", "--syn", "-j", "DROP"])?;
     let client = service.unfinished_client(Some(netns))?;
     client.stream.set_nonblocking(promotion == Promotion::Auto)?;
+    let stream = client.stream.try_clone()?;
     let mut reader = End::client(client.stream.try_clone()?, client.connection());
     let reading = std::thread::spawn(move || receive(&mut reader, Reader::Recv, 164));
     // The handshake goes on with the next SYN, a second later: by then the reader waits.
     run_in(netns, "iptables", &["-w", "-F", "INPUT"])?;
     let mut pair = service.accept(vec![client])?.pop().context("one connection was asked for")?;
+    unblock(&[stream])?;
     for size in [64, 100] {
         pair.server.send(size)?;
     }

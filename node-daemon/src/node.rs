@@ -93,6 +93,8 @@ pub struct Node {
     reviewed: Option<(Instant, u64)>,
     /// Where selected pods live.
     residences: BTreeMap<NetnsCookie, PathBuf>,
+    /// The program that sees splice(2) is attached.
+    watching: bool,
     /// Targets of the last plan, so that nothing is read or written while nothing changes.
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
@@ -111,6 +113,8 @@ impl Node {
             tally: Tally::default(),
             reviewed: None,
             residences: BTreeMap::new(),
+            // An earlier daemon's link may be there: it is replaced, or removed.
+            watching: false,
             planned: None,
             unfinished: false,
         })
@@ -212,8 +216,13 @@ impl Node {
         targets: &[Target],
         residents: &BTreeMap<NetnsCookie, Resident<'_>>,
         now: Instant,
-    ) -> Result<BTreeSet<PodName>, MapsError> {
+    ) -> Result<BTreeSet<PodName>, crate::Error> {
         let policies: BTreeMap<_, _> = self.maps.policies()?.into_iter().collect();
+        // Before anything may be redirected.
+        self.watch_splices(
+            targets.iter().any(|target| target.settings.enabled && !target.settings.observe)
+                || policies.values().any(|policy| policy.flags & ENFORCE != 0),
+        )?;
         self.passing_since.retain(|slot, _| policies.get(slot).is_some_and(|p| p.flags & ENFORCE == 0));
         for (slot, _) in policies.iter().filter(|(_, policy)| policy.flags & ENFORCE == 0) {
             self.passing_since.entry(*slot).or_insert(now);
@@ -240,6 +249,18 @@ impl Node {
             tracing::info!(pods = targets.len(), actions = plan.actions.len(), "Carried out plan");
         }
         Ok(plan.no_slot.into_iter().collect())
+    }
+
+    fn watch_splices(&mut self, needed: bool) -> Result<(), crate::Error> {
+        if needed != self.watching {
+            if needed {
+                self.loaded.splice.attach()?
+            } else {
+                self.loaded.splice.detach()?
+            }
+            self.watching = needed;
+        }
+        Ok(())
     }
 
     fn located(&self, pod: &SelectedPod) -> PodStatus {

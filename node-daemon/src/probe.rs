@@ -19,6 +19,7 @@ use crate::kernel::load::{self, Capacity};
 use crate::kernel::offsets;
 use crate::kernel::pins::Pins;
 use crate::sys::{bpf, files};
+use meshaccel_abi::Offsets;
 use trial::Trial;
 
 /// What the self-test found.
@@ -30,6 +31,8 @@ pub struct Capabilities {
     pub late_promotion: bool,
     /// A blocking receive call on a redirected socket waits on after a wake-up without bytes.
     pub blocking_waits: bool,
+    /// Calls of splice(2) are seen before they read.
+    pub splices_seen: bool,
     /// What FIONREAD sees of a socket that has bytes in both queues.
     pub fionread: Fionread,
     /// One line each.
@@ -92,14 +95,17 @@ pub fn run(pins: &Pins, btf: &Btf) -> Result<Capabilities, Error> {
     let name = format!("{}{}", prefix(pins), std::process::id());
     let own = Pins::new(&pins.root().with_file_name(name));
     let layout = own.create()?;
-    let offsets = offsets::find(btf)?;
+    // The trial finds out how blocking calls are served, and sees splice(2) itself.
+    let offsets = Offsets { blocking_waits: 1, splices_seen: 1, ..offsets::find(btf)? };
     let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, &cgroup);
-    let result = installed.map_err(Error::from).and_then(|_| {
-        let trial = Trial::run(&layout)?;
+    let result = installed.map_err(Error::from).and_then(|loaded| {
+        let watch = loaded.splice.attach();
+        let trial = Trial::run(&layout, watch)?;
         Ok(Capabilities {
             rmem_counts: trial.receive_memory >= trial::UNREAD as u32,
             late_promotion: trial.late,
             blocking_waits: trial.blocking_waits,
+            splices_seen: trial.splices_seen == Ok(true),
             fionread: trial.fionread,
             findings: findings(&trial, btf),
         })
@@ -184,7 +190,22 @@ fn findings(trial: &Trial, btf: &Btf) -> Vec<Finding> {
             consequence: if trial.blocking_waits {
                 "as on plain TCP"
             } else {
-                "promotion: Auto leaves connections with a blocking descriptor (no O_NONBLOCK) on TCP"
+                "connections with a blocking descriptor (no O_NONBLOCK) stay on TCP"
+            },
+        },
+        Finding {
+            what: "see splice(2) before it reads",
+            works: trial.splices_seen == Ok(true),
+            matters: true,
+            seen: match &trial.splices_seen {
+                Ok(true) => "seen".into(),
+                Ok(false) => "not seen".into(),
+                Err(error) => error.clone(),
+            },
+            consequence: if trial.splices_seen == Ok(true) {
+                "applications that splice are left on TCP"
+            } else {
+                "nothing is redirected to applications, only to the sidecar: an application might splice"
             },
         },
         Finding {

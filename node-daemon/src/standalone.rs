@@ -120,6 +120,7 @@ fn install(args: &Standalone, pins: &Pins, status: &Shared) -> Result<Node, Erro
     let offsets = Offsets {
         rmem_counts: capabilities.rmem_counts.into(),
         blocking_waits: capabilities.blocking_waits.into(),
+        splices_seen: capabilities.splices_seen.into(),
         ..offsets::find(&btf)?
     };
     drop(btf);

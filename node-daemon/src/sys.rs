@@ -3,6 +3,7 @@
 //! * [`bpf`] bpf(2): links with a map, iterators, pins
 //! * [`netns`] network namespaces: cookies, and running something inside
 //! * [`files`] what kind of file system a path is on; mounting bpffs
+//! * [`trace`] tracepoints
 //! * [`socket`] what std does not tell about a socket; [`memory`] the process' own memory
 
 pub mod bpf;
@@ -10,3 +11,4 @@ pub mod files;
 pub mod memory;
 pub mod netns;
 pub mod socket;
+pub mod trace;

@@ -36,6 +36,12 @@ impl Load {
         Self { stop, bouts, workers }
     }
 
+    /// How many of so many connections ask and answer. The streams may turn out to gain nothing by redirection, and go back
+    /// to TCP.
+    pub fn asking(connections: usize) -> usize {
+        connections - connections / 3
+    }
+
     /// Stretches of traffic completed so far, on all connections together.
     pub fn bouts(&self) -> u64 {
         self.bouts.load(Ordering::Relaxed)

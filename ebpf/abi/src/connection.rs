@@ -32,6 +32,11 @@ pub const PEER_PAIRED: u32 = 1;
 /// As [`PEER_PAIRED`], and a receive call of the peer is known to have completed since it entered the SOCKHASH.
 pub const PEER_READY: u32 = 2;
 
+/// An end writes down every so many messages how many it has sent: 16, a power of two.
+pub const SAYS_EVERY: u64 = 16;
+/// And looks at what its peer has sent: every 64.
+pub const LOOKS_EVERY: u64 = 64;
+
 /// How long a hold lasts without being renewed: 1 s, in ns.
 pub const HOLD: u64 = 1_000_000_000;
 
@@ -55,6 +60,15 @@ pub struct Connection {
     pub held_since: u64,
     /// When this end last gave TCP a message (or was promoted), in ns of CLOCK_MONOTONIC.
     pub passed_at: u64,
+    /// Address of the `file` through which the peer is used, read as `peer_socket` is; 0: not known yet.
+    pub peer_file: u64,
+    /// Bytes that this end had sent when its messages began to go one way.
+    pub one_way_bytes: u64,
+    /// When it last left the SOCKHASH because that was no gain, in ns of CLOCK_MONOTONIC.
+    pub left_at: u64,
+    /// What TCP had counted of bytes when evidence began to count: see [`Connection::base_segments_in`].
+    pub base_bytes_in: u64,
+    pub base_bytes_out: u64,
     /// Messages and bytes that this end sent by redirection.
     pub redirected: Counter,
     /// Messages and bytes that this end sent through TCP while it was in the SOCKHASH.
@@ -91,6 +105,25 @@ pub struct Connection {
     pub passed_seen: u32,
     /// The peer's `copied_seq` at the last visit, to see whether it reads.
     pub peer_copied_seen: u32,
+    /// [`EndRecord::sent`] of the peer when this end last looked.
+    pub peer_sent_seen: u32,
+    /// How often in a row the peer had sent nothing since.
+    pub one_way_looks: u32,
+    /// [`crate::Reason`] why redirecting this end's messages is no gain: they pass, and it leaves; 0: it gains.
+    pub no_gain: u32,
+    /// `redirected.messages` when this end last looked whether most are.
+    pub redirected_seen: u32,
+    /// How often in a row most were not.
+    pub passed_looks: u32,
+    /// How often it has left because that was no gain.
+    pub leaves: u32,
+    /// What TCP had counted of data segments when evidence began to count: 0, or when this end had left for being one-way.
+    pub base_segments_in: u32,
+    pub base_segments_out: u32,
+    /// 1 when the four bases are set.
+    pub based: u32,
+    /// Always zero.
+    pub zero: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].
@@ -115,6 +148,10 @@ pub struct EndRecord {
     pub left_for: u32,
     /// 1 when its reader must be woken once more.
     pub kick: u32,
+    /// Messages that this end had sent when it last said so: every [`SAYS_EVERY`] messages.
+    pub sent: u32,
+    /// Always zero.
+    pub zero: u32,
 }
 
 /// Messages and bytes.

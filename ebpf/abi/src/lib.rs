@@ -2,6 +2,7 @@
 //!
 //! * [`key`] who a socket is: addresses, the SOCKHASH key, the identity of a connection
 //! * [`connection`] what is kept per socket, and the records of both ends
+//! * [`lesson`] what is learnt of the connections of a port
 //! * [`policy`] what the daemon tells the programs about a pod, and the switches
 //! * [`offsets`] where the running kernel keeps its fields
 //! * [`reason`] why a message took the path it took; [`event`] what happened to a connection
@@ -15,6 +16,7 @@
 pub mod connection;
 pub mod event;
 pub mod key;
+pub mod lesson;
 pub mod names;
 pub mod offsets;
 pub mod policy;
@@ -23,12 +25,13 @@ pub mod reason;
 pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord, PassRow, RescueRow};
 pub use event::Event;
 pub use key::{EndId, Endpoint, Role, SocketKey};
-pub use offsets::Offsets;
-pub use policy::{PodEntry, Policy};
+pub use lesson::{Lesson, LessonKey};
+pub use offsets::{Calls, Offsets};
+pub use policy::{PodEntry, Policy, Splicers};
 pub use reason::Reason;
 
 /// Version of everything in this crate that pinned maps hold. It names the folder of the pins.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 #[cfg(feature = "user")]
 mod user {

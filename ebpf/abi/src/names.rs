@@ -22,14 +22,36 @@ pub const EVENTS: &str = "ma_events";
 /// Identities of sockets older than the daemon, by socket cookie, while they are being adopted.
 pub const ADOPTED: &str = "ma_adopted";
 
+/// Which sides of a pod were seen to splice from TCP sockets, by pod slot.
+pub const SPLICERS: &str = "ma_splicers";
+/// Sockets that were spliced from, by cookie.
+pub const SPLICED: &str = "ma_spliced";
+/// What is known of the connections of a port: [`crate::Lesson`].
+pub const LESSONS: &str = "ma_lessons";
+
 /// All pinned maps.
-pub const MAPS: [&str; 10] =
-    [SOCKETS, CONNECTIONS, CANDIDATES, ENDS, PODS, POLICIES, SWITCHES, COUNTERS, EVENTS, ADOPTED];
+pub const MAPS: [&str; 13] = [
+    SOCKETS,
+    CONNECTIONS,
+    CANDIDATES,
+    ENDS,
+    PODS,
+    POLICIES,
+    SWITCHES,
+    COUNTERS,
+    EVENTS,
+    ADOPTED,
+    SPLICERS,
+    SPLICED,
+    LESSONS,
+];
 
 /// sock_ops: records sockets that become established in selected namespaces.
 pub const SOCKOPS: &str = "ma_sockops";
 /// sk_msg: redirect or pass, for each message of a promoted socket.
 pub const SKMSG: &str = "ma_skmsg";
+/// Tracepoint: sees who splices from TCP sockets.
+pub const SPLICE: &str = "ma_splice";
 /// Iterator over [`CANDIDATES`]: pairs and promotes.
 pub const PROMOTE: &str = "ma_promote";
 /// Iterator over [`CONNECTIONS`]: counts, and takes back what must leave.

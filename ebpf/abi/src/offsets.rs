@@ -65,8 +65,67 @@ pub struct Offsets {
     pub socket_file: u32,
     /// `file.f_flags`, from the address of the `file`
     pub file_flags: u32,
+    /// `sock_common.skc_flags`
+    pub flags: u32,
+    /// Bits of `skc_flags`, from `enum sock_flags`: SOCK_RCVTSTAMP and SOCK_TIMESTAMPING_RX_SOFTWARE.
+    pub stamps_received: u32,
+    /// Bit of `skc_flags`: SOCK_ZEROCOPY.
+    pub zero_copy: u32,
+    /// `sock.sk_peek_off`
+    pub peek_offset: u32,
+    /// `sock.sk_tsflags`
+    pub stamp_flags: u32,
+    /// `sock.sk_shutdown`
+    pub shutdown: u32,
+    /// Byte of `tcp_sock.nonagle`, and the bit in it that is TCP_NAGLE_CORK
+    pub nagle: u32,
+    pub nagle_cork: u32,
+    /// Byte of `tcp_sock.recvmsg_inq` (TCP_INQ), and its bit
+    pub queue_asked: u32,
+    pub queue_asked_bit: u32,
+    /// `inet_connection_sock.icsk_ulp_ops`, a pointer
+    pub upper_layer: u32,
+    /// `task_struct.files`, a pointer
+    pub task_files: u32,
+    /// `files_struct.fdt`, a pointer
+    pub files_table: u32,
+    /// `fdtable.max_fds`
+    pub table_size: u32,
+    /// `fdtable.fd`, a pointer to pointers
+    pub table_descriptors: u32,
+    /// `file.private_data`, a pointer
+    pub file_private: u32,
+    /// `socket.sk`, a pointer
+    pub socket_sock: u32,
+    /// `sock.sk_protocol`
+    pub protocol: u32,
+    /// Where a task's registers hold its system call, and the numbers of those that send.
+    pub calls: Calls,
     /// Not an offset: 1 when redirected bytes count in `rmem_alloc` on this kernel (Linux 6.13, and stable backports).
     pub rmem_counts: u32,
+    /// Not an offset: 1 when the calls of splice(2) are seen.
+    pub splices_seen: u32,
     /// Not an offset: 1 when a blocking receive call on a socket in a SOCKHASH waits on after a wake-up without bytes.
     pub blocking_waits: u32,
+}
+
+/// System calls that send, on this architecture.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Calls {
+    /// `pt_regs`: the number of the system call
+    pub number: u32,
+    /// `pt_regs`: its third argument
+    pub third: u32,
+    /// `pt_regs`: its fourth argument
+    pub fourth: u32,
+    /// `pt_regs`: its sixth argument
+    pub sixth: u32,
+    pub write: u32,
+    pub writev: u32,
+    pub sendto: u32,
+    pub sendmsg: u32,
+    pub sendmmsg: u32,
+    pub sendfile: u32,
+    pub splice: u32,
 }

@@ -26,13 +26,6 @@ pub const RETIRE: u32 = 1 << 4;
 /// Count what would be redirected and touch nothing.
 pub const OBSERVE: u32 = 1 << 5;
 
-/// [`EAGER`] for every pair, whoever its ends are: somebody who knows the connections asked for it, so blocking
-/// descriptors are promoted too. Behind a sidecar nobody knows all applications.
-#[inline(always)]
-pub const fn blocking_asked_for(flags: u32) -> bool {
-    flags & (EAGER | ANY_PAIR) == EAGER | ANY_PAIR
-}
-
 /// No uid.
 pub const NO_UID: u32 = u32::MAX;
 
@@ -93,4 +86,21 @@ pub struct PodEntry {
     pub namespace: [u8; 64],
     /// Name, padded with zeros (RFC 1123 subdomain: at most 253 bytes).
     pub name: [u8; 256],
+}
+
+/// Bit of [`Splicers::sides`]: an application.
+pub const SPLICER_APP: u32 = 1;
+/// Bit of [`Splicers::sides`]: the sidecar.
+pub const SPLICER_SIDECAR: u32 = 2;
+
+/// Which sides of a pod were seen to read TCP sockets with splice(2). By slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Splicers {
+    /// Of which pod; slots are used again.
+    pub netns_cookie: u64,
+    /// `SPLICER_*`.
+    pub sides: u32,
+    /// Always zero.
+    pub zero: u32,
 }

@@ -56,9 +56,27 @@ numbered! {
         /// The application receives large messages.
         TakesBulk = 22 => "takes_bulk", "the application receives large messages, which this kernel serves better over TCP";
         /// A descriptor of either end is blocking.
-        BlockingReader = 23 => "blocking_reader", "a descriptor of this connection is blocking (no O_NONBLOCK), and this kernel may end a blocking receive call early on a redirected socket; with provider: Custom, redirect.promotion: Eager redirects it all the same";
+        BlockingReader = 23 => "blocking_reader", "a descriptor of this connection is blocking (no O_NONBLOCK), and this kernel may end a blocking receive call early on a redirected socket";
         /// The TCP path needs a message now and then.
         PathKeptAlive = 24 => "path_kept_alive", "takes TCP now and then, so that NAT on the way does not forget the connection";
+        /// The send call, or the socket, asks for what only TCP does.
+        SenderFlags = 25 => "sender_flags", "sent with MSG_MORE, MSG_OOB or MSG_ZEROCOPY, through a corked socket, or with time stamps or kTLS asked for: only TCP does that";
+        /// The flags of the send call cannot be seen.
+        SenderUnseen = 26 => "sender_unseen", "sent by a call whose flags cannot be seen (io_uring, the kernel itself)";
+        /// This end has shut down its sending side.
+        SenderClosed = 27 => "sender_closed", "sent after shutdown(2): TCP gives the error";
+        /// The reader's socket has options that the redirected queue does not honour.
+        ReaderOptions = 28 => "reader_options", "the reader has set SO_RCVLOWAT, SO_PEEK_OFF, SO_TIMESTAMP, TCP_INQ or kTLS, which this kernel does not honour on a redirected socket";
+        /// The reader's pod was seen to splice from TCP sockets.
+        ReaderSplices = 29 => "reader_splices", "a process of the reader's pod uses splice(2) on TCP sockets, which does not see redirected bytes";
+        /// The reader has turned to splice(2) while redirected bytes wait that splice will never see.
+        SpliceTooLate = 30 => "splice_too_late", "refused: the reader has turned to splice(2) with redirected bytes unread; going on would lose them";
+        /// Many small messages this way, none the other.
+        OneWay = 31 => "one_way", "small messages in one direction only: TCP, which packs them together, is faster";
+        /// Connections like this one are too short.
+        ShortLived = 32 => "short_lived", "connections of this port end before redirecting pays: most of them are not recorded";
+        /// Most messages had to pass: the reader is always behind.
+        Backlogged = 33 => "backlogged", "its reader is behind most of the time, so that messages pass anyway: TCP alone is faster";
     }
 }
 

@@ -3,6 +3,7 @@
 //! Entering the SOCKHASH costs more than one message saves, and a one-way stream gains nothing. So a candidate stays on
 //! plain TCP until what its own tcp_sock counted shows messages in both directions.
 
+use crate::gain::GAINS_ONE_WAY;
 use meshaccel_abi::Reason;
 
 /// Data segments that must have gone in each direction. Request and response pay back the cost of promotion within
@@ -14,6 +15,17 @@ pub const SEGMENTS_EACH_WAY: u32 = 8;
 /// SOCKHASH (Linux 6.18.14 and later, until both queues are counted): nginx then waits for an event that never comes. So
 /// large uploads stay on plain TCP.
 pub const LARGE: u64 = 8192;
+
+/// Segments in one direction for each in the other, from which on a connection counts as one-way.
+pub const ONE_WAY: u32 = 16;
+
+/// Segments after which a connection that got no answer is known as one-way: many begin with a banner or a preface.
+const PATIENCE: u32 = 64;
+
+/// Data segments that an application must have read from TCP before anything is redirected to it, even where no evidence of
+/// gain is asked for: 4. What it reads first often is not how it reads on: a proxy takes one request with recv(2) and the
+/// rest with splice(2).
+pub const READ_FIRST: u32 = 4;
 
 /// What TCP counted for one socket.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +42,30 @@ pub struct Evidence {
     pub application_reads: bool,
     /// What goes out is read by an application.
     pub peer_application_reads: bool,
+    /// Connections of its port were found to send small messages one way.
+    pub one_way_before: bool,
 }
 
 /// Promote it?
 #[inline(always)]
 pub fn worth(evidence: &Evidence) -> Result<(), Reason> {
-    if evidence.segments_in < SEGMENTS_EACH_WAY || evidence.segments_out < SEGMENTS_EACH_WAY {
+    let (less, more, bytes) = if evidence.segments_in < evidence.segments_out {
+        (evidence.segments_in, evidence.segments_out, evidence.bytes_out)
+    } else {
+        (evidence.segments_out, evidence.segments_in, evidence.bytes_in)
+    };
+    if more < SEGMENTS_EACH_WAY {
         return Err(Reason::Candidate);
     }
-    // A product instead of a quotient: it cannot divide by zero, and segments are at most 64 KiB each.
+    if more / ONE_WAY >= less {
+        // Large segments may be large messages, which gain, or many small ones packed into one, which lose: only redirecting
+        // them tells (see `gain`), so it is tried once a port.
+        if evidence.one_way_before || bytes < GAINS_ONE_WAY.wrapping_mul(more as u64) {
+            return Err(if less == 0 && more < PATIENCE { Reason::Candidate } else { Reason::OneWay });
+        }
+    } else if less < SEGMENTS_EACH_WAY {
+        return Err(Reason::Candidate);
+    }
     let large = |bytes: u64, segments: u32| bytes > LARGE.wrapping_mul(segments as u64);
     if evidence.application_reads && large(evidence.bytes_in, evidence.segments_in) {
         return Err(Reason::TakesBulk);
@@ -55,15 +82,35 @@ mod tests {
 
     fn evidence(segments_in: u32, segments_out: u32) -> Evidence {
         let (bytes_in, bytes_out) = (u64::from(segments_in) * 64, u64::from(segments_out) * 64);
-        let (application_reads, peer_application_reads) = (true, false);
-        Evidence { segments_in, segments_out, bytes_in, bytes_out, application_reads, peer_application_reads }
+        let (application_reads, peer_application_reads, one_way_before) = (true, false, false);
+        Evidence {
+            segments_in,
+            segments_out,
+            bytes_in,
+            bytes_out,
+            application_reads,
+            peer_application_reads,
+            one_way_before,
+        }
     }
 
     #[test]
     fn only_traffic_in_both_directions_is_worth_it() {
         assert_eq!(worth(&evidence(8, 8)), Ok(()));
-        assert_eq!(worth(&evidence(7, 100_000)), Err(Reason::Candidate));
-        assert_eq!(worth(&evidence(100_000, 7)), Err(Reason::Candidate));
+        assert_eq!(worth(&evidence(100, 1000)), Ok(()));
+        assert_eq!(worth(&evidence(7, 100)), Err(Reason::Candidate));
+        assert_eq!(worth(&evidence(100, 7)), Err(Reason::Candidate));
+    }
+
+    #[test]
+    fn small_messages_one_way_are_not_worth_it_and_large_ones_are() {
+        assert_eq!(worth(&evidence(8, 1000)), Err(Reason::OneWay));
+        assert_eq!(worth(&evidence(1000, 8)), Err(Reason::OneWay));
+        assert_eq!(worth(&evidence(0, 64)), Err(Reason::OneWay));
+        assert_eq!(worth(&evidence(0, 63)), Err(Reason::Candidate));
+        let download = Evidence { bytes_out: 1000 * 60_000, ..evidence(0, 1000) };
+        assert_eq!(worth(&download), Ok(()));
+        assert_eq!(worth(&Evidence { one_way_before: true, ..download }), Err(Reason::OneWay));
     }
 
     #[test]

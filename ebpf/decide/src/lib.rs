@@ -3,8 +3,9 @@
 //! * [`verdict`] redirect this message or pass it, and why
 //! * [`pairing`] may these two ends be connected at all
 //! * [`side`] is this socket the sidecar's
+//! * [`demands`] does the sender or the reader ask for what only TCP does
 //! * [`alive`] must this message take TCP so that the path stays alive
-//! * [`evidence`] is this connection worth promoting
+//! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`lesson`] is its port worth recording
 //!
 //! They are inlined into the programs and tested on the host, so a branch here is a branch that a unit test reaches.
 
@@ -12,7 +13,10 @@
 #![forbid(unsafe_code)]
 
 pub mod alive;
+pub mod demands;
 pub mod evidence;
+pub mod gain;
+pub mod lesson;
 pub mod pairing;
 pub mod side;
 pub mod verdict;

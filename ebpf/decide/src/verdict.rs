@@ -3,6 +3,7 @@
 //! The order of the checks is part of the design: the cheap ones that need nothing of the peer come first, and the
 //! peer is only read ([`Peer`] is lazy) when they have passed.
 
+use crate::demands::{self, Reading, Sending};
 use meshaccel_abi::Reason;
 use meshaccel_abi::connection::{
     PEER_READY, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
@@ -21,6 +22,12 @@ pub struct Sender {
     pub held: bool,
     /// The TCP path needs a message: see [`crate::alive`].
     pub path_needs: bool,
+    /// Why redirecting is no gain, if it is known to be none: see [`crate::gain`].
+    pub no_gain: Option<Reason>,
+    /// The send call and the socket's options.
+    pub sending: Sending,
+    /// A blocking receive call on a redirected socket waits on after a wake-up without bytes, on this kernel.
+    pub blocking_waits: bool,
     /// `PEER_*`.
     pub peer_state: u32,
     /// `tcp_sock.write_seq`: the sequence number after the last byte that was given to TCP.
@@ -56,6 +63,10 @@ pub trait Peer {
     fn record(&self) -> Option<(u32, u32)>;
     /// `tcp_sock.copied_seq`: the sequence number after the last byte that the peer's application has read.
     fn copied_sequence(&self) -> Option<u32>;
+    /// How the peer's application reads.
+    fn reading(&self) -> Option<Reading>;
+    /// Was the peer's side of its pod ever seen to splice from a TCP socket?
+    fn splices(&self) -> bool;
     /// The redirected queue.
     fn queue(&self) -> Option<Queue>;
 }
@@ -73,7 +84,9 @@ pub struct Redirect {
 #[inline(always)]
 pub fn verdict(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     standing(sender)?;
+    demands::sender(&sender.sending)?;
     reader_is_ready(sender, peer)?;
+    reader_takes_it(sender, peer)?;
     in_order(sender, peer)?;
     fits(sender, peer)
 }
@@ -95,6 +108,9 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
     }
     if sender.held {
         return Err(Reason::Leaving);
+    }
+    if let Some(reason) = sender.no_gain {
+        return Err(reason);
     }
     if sender.path_needs {
         return Err(Reason::PathKeptAlive);
@@ -121,6 +137,19 @@ fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
         Some((STATE_LEAVING, _)) => Err(Reason::Leaving),
         Some((STATE_CANDIDATE, _)) => Err(Reason::PeerNotPromoted),
         Some(_) => Err(Reason::PeerUnreadable),
+    }
+}
+
+/// splice(2) from a socket sees TCP's queue only: it would find nothing, and wait for ever, or read on from the wrong byte.
+/// Which way an application reads next nobody can know; that it has ever spliced is remembered for its pod.
+#[inline(always)]
+fn reader_takes_it(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
+    if peer.splices() {
+        return Err(Reason::ReaderSplices);
+    }
+    match peer.reading() {
+        None => Err(Reason::PeerUnreadable),
+        Some(reading) => demands::reader(&reading, sender.blocking_waits),
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close
 //! * [`skmsg`] redirects or passes each message of a promoted socket
+//! * [`splice`] sees who reads TCP sockets with splice(2); [`call`] the system call that is sending
 //! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
 //! * [`rescue`] takes readers out of the SOCKHASH that it serves wrongly; [`demote`] how anything is taken out
 //! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
@@ -14,9 +15,12 @@
 #![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused, reason = "only the BPF build has entry points"))]
 
 mod adopt;
+mod balance;
+mod call;
 mod counters;
 mod demote;
 mod iterator;
+mod lesson;
 mod list;
 mod maps;
 mod pair;
@@ -27,6 +31,7 @@ mod retire;
 mod skmsg;
 mod socket;
 mod sockops;
+mod splice;
 mod sweep;
 
 #[cfg(not(target_arch = "bpf"))]

@@ -4,13 +4,16 @@
 #![expect(non_upper_case_globals)]
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, SkStorage, SockHash};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, SkStorage, SockHash};
 use aya_ebpf::macros::btf_map;
 use core::ffi::c_void;
 use meshaccel_abi::event::EVENT_CAPACITY;
+use meshaccel_abi::lesson::MAX_LESSONS;
 use meshaccel_abi::policy::MAX_PODS;
 use meshaccel_abi::reason::REASON_CAPACITY;
-use meshaccel_abi::{Connection, Counter, EndId, EndRecord, Offsets, PodEntry, Policy, SocketKey};
+use meshaccel_abi::{
+    Calls, Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Offsets, PodEntry, Policy, SocketKey, Splicers,
+};
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
 
@@ -55,6 +58,18 @@ pub static ma_events: PerCpuArray<u64, { EVENT_CAPACITY as usize }> = PerCpuArra
 #[btf_map]
 pub static ma_adopted: HashMap<u64, EndId, 65_536, NO_PREALLOC> = HashMap::new();
 
+/// Who was seen to splice from TCP sockets, by slot.
+#[btf_map]
+pub static ma_splicers: Array<Splicers, { MAX_PODS as usize }> = Array::new();
+
+/// Sockets that were spliced from, by cookie. The value means nothing.
+#[btf_map]
+pub static ma_spliced: LruHashMap<u64, u32, 4096> = LruHashMap::new();
+
+/// What was learnt of the connections of a port.
+#[btf_map]
+pub static ma_lessons: LruHashMap<LessonKey, Lesson, { MAX_LESSONS as usize }> = LruHashMap::new();
+
 /// Filled in by the loader from the kernel's BTF.
 #[unsafe(no_mangle)]
 pub static OFFSETS: Offsets = Offsets {
@@ -86,15 +101,47 @@ pub static OFFSETS: Offsets = Offsets {
     socket: 0,
     socket_file: 0,
     file_flags: 0,
+    flags: 0,
+    stamps_received: 0,
+    zero_copy: 0,
+    peek_offset: 0,
+    stamp_flags: 0,
+    shutdown: 0,
+    nagle: 0,
+    nagle_cork: 0,
+    queue_asked: 0,
+    queue_asked_bit: 0,
+    upper_layer: 0,
+    task_files: 0,
+    files_table: 0,
+    table_size: 0,
+    table_descriptors: 0,
+    file_private: 0,
+    socket_sock: 0,
+    protocol: 0,
+    calls: Calls {
+        number: 0,
+        third: 0,
+        fourth: 0,
+        sixth: 0,
+        write: 0,
+        writev: 0,
+        sendto: 0,
+        sendmsg: 0,
+        sendmmsg: 0,
+        sendfile: 0,
+        splice: 0,
+    },
     rmem_counts: 0,
+    splices_seen: 0,
     blocking_waits: 0,
 };
 
 /// The offsets of the running kernel. A volatile read, else the compiler would use the zeros it sees above.
 macro_rules! offset {
-    ($field:ident) => {
+    ($($field:ident).+) => {
         // SAFETY: the field of a static that only the loader wrote, before the program was loaded.
-        unsafe { core::ptr::read_volatile(&raw const $crate::maps::OFFSETS.$field) }
+        unsafe { core::ptr::read_volatile(&raw const $crate::maps::OFFSETS.$($field).+) }
     };
 }
 pub(crate) use offset;

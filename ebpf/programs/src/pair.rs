@@ -2,6 +2,7 @@
 
 use crate::maps::ma_ends;
 use crate::record::policy_in;
+use crate::socket::Other;
 use meshaccel_abi::connection::PEER_PAIRED;
 use meshaccel_abi::{Connection, EndRecord, Reason};
 use meshaccel_decide::pairing::{End, allowed};
@@ -23,6 +24,7 @@ pub fn find(connection: &Connection, flags: u32) -> Result<&'static EndRecord, R
 pub fn write(connection: &mut Connection, peer: &EndRecord) {
     connection.peer_key = peer.key;
     connection.peer_socket = peer.socket;
+    connection.peer_file = Other(peer.socket).file();
     connection.peer_slot = peer.slot;
     connection.peer_side = peer.side;
     connection.peer_state = PEER_PAIRED;

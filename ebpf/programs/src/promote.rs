@@ -7,9 +7,10 @@
 use crate::counters;
 use crate::demote;
 use crate::iterator::StorageIterator;
-use crate::maps::{address, ma_ends, ma_sockets};
+use crate::lesson;
+use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::{find, mark, policy_in, refresh, unmark};
+use crate::record::{find, is_no_gain, mark, policy_in, refresh, unmark};
 use crate::rescue;
 use crate::socket::{Other, Own};
 use aya_ebpf::bindings::BPF_NOEXIST;
@@ -19,7 +20,9 @@ use meshaccel_abi::connection::{
 };
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
-use meshaccel_decide::evidence::{Evidence, worth};
+use meshaccel_decide::demands;
+use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
+use meshaccel_decide::gain::stays_out;
 
 /// How long an eagerly promoted active end may wait for its peer, and how long nobody may redirect to a socket before
 /// it leaves: 1 s. A verdict that was given before is carried out within microseconds; a second is generous.
@@ -30,8 +33,10 @@ const GRACE: u64 = 1_000_000_000;
 pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
     let Some(own) = StorageIterator::socket(ctx) else { return 0 };
     let Some(connection) = find(own.pointer()) else { return 0 };
-    let Some(policy) = visit(own, connection) else { return 0 };
-    if let Some(row) = rescue::visit(connection, policy.flags) {
+    if visit(own, connection).is_none() {
+        return 0;
+    }
+    if let Some(row) = rescue::visit(connection) {
         // SAFETY: a row on the stack.
         unsafe {
             bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
@@ -44,10 +49,8 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
 #[unsafe(no_mangle)]
 pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
-    if let Some(policy) = visit(own, connection)
-        && rescue::is_due(connection, policy.flags)
-    {
-        mark(own.pointer());
+    if visit(own, connection).is_some() && rescue::is_due(connection) {
+        rescue::hold(own.pointer(), connection);
     }
     let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { PASS_PAIRED };
     let state = connection.state as u8 | paired;
@@ -106,20 +109,27 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if left_for == Reason::TakesBulk as u32 {
         return Err(Reason::TakesBulk);
     }
-    nobody_blocks(own, connection, policy)?;
+    both_take_it(own, connection)?;
     // It has been there in vain: this time the peer goes first.
     if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
         return Err(Reason::PeerNotPromoted);
     }
-    if policy.flags & EAGER == 0 {
-        worth(&Evidence {
-            segments_in: own.segments_in(),
-            segments_out: own.segments_out(),
-            bytes_in: own.bytes_received(),
-            bytes_out: own.bytes_acked(),
-            application_reads: connection.side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
-            peer_application_reads: connection.peer_side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
-        })?;
+    let no_gain = is_no_gain(left_for);
+    if no_gain {
+        if connection.based == 0 {
+            count_from_now(own, connection);
+        }
+        // SAFETY: no arguments.
+        let out_for = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.left_at);
+        if out_for < stays_out(connection.leaves) {
+            return Err(if left_for == Reason::OneWay as u32 { Reason::OneWay } else { Reason::Backlogged });
+        }
+    }
+    if connection.side != SIDE_SIDECAR && own.segments_in() < READ_FIRST {
+        return Err(Reason::Candidate);
+    }
+    if policy.flags & EAGER == 0 || no_gain {
+        weigh(own, connection, policy)?;
     }
     let mut key = connection.key;
     // SAFETY: a key on the stack and a socket pointer that the verifier knows; the value of a SOCKHASH is a socket.
@@ -143,24 +153,49 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
         core::ptr::write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
     }
     counters::event(Event::PromotedLate);
+    lesson::gained(connection);
     Ok(())
 }
 
-/// A blocking receive call on a socket in a SOCKHASH waits once: a wake-up without bytes (a signal, write space, the
-/// acknowledgement of its own FIN) ends it with EAGAIN (tcp_bpf_recvmsg, all kernels so far), which no program expects. So
-/// both descriptors must be non-blocking, as those of every sidecar and event loop are.
 #[inline(always)]
-fn nobody_blocks(own: Own, connection: &Connection, policy: &Policy) -> Result<(), Reason> {
-    if rescue::may_block(policy.flags) {
-        return Ok(());
+fn weigh(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(), Reason> {
+    let worth = worth(&Evidence {
+        segments_in: own.segments_in().wrapping_sub(connection.base_segments_in),
+        segments_out: own.segments_out().wrapping_sub(connection.base_segments_out),
+        bytes_in: own.bytes_received().wrapping_sub(connection.base_bytes_in),
+        bytes_out: own.bytes_acked().wrapping_sub(connection.base_bytes_out),
+        application_reads: connection.side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
+        peer_application_reads: connection.peer_side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
+        one_way_before: lesson::one_way_before(connection),
+    });
+    if worth == Err(Reason::OneWay) {
+        // Should it begin to go both ways, what came before must not count against it.
+        count_from_now(own, connection);
+    }
+    worth
+}
+
+#[inline(always)]
+fn count_from_now(own: Own, connection: &mut Connection) {
+    connection.base_segments_in = own.segments_in();
+    connection.base_segments_out = own.segments_out();
+    connection.base_bytes_in = own.bytes_received();
+    connection.base_bytes_out = own.bytes_acked();
+    connection.based = 1;
+}
+
+/// Both ends read in a way that the redirected queue serves. A blocking receive call on a socket in a SOCKHASH, for one,
+/// waits once: a wake-up without bytes (a signal, write space, the acknowledgement of its own FIN) ends it with EAGAIN
+/// (tcp_bpf_recvmsg, all kernels so far), which no program expects. So both descriptors must be non-blocking, as those of
+/// every sidecar and event loop are.
+#[inline(always)]
+fn both_take_it(own: Own, connection: &Connection) -> Result<(), Reason> {
+    if own.zero_copy() {
+        return Err(Reason::SenderFlags);
     }
     for end in [Other(own.address()), Other(connection.peer_socket)] {
-        match end.nonblocking() {
-            Some(true) => {}
-            Some(false) => return Err(Reason::BlockingReader),
-            // Not accepted yet.
-            None => return Err(Reason::Candidate),
-        }
+        let reading = end.reading(end.file()).ok_or(Reason::PeerUnreadable)?;
+        demands::reader(&reading, offset!(blocking_waits) != 0)?;
     }
     Ok(())
 }

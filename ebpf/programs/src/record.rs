@@ -43,7 +43,18 @@ pub fn refresh(connection: &mut Connection) {
         connection.key.generation = generation;
         to_candidate(connection);
         connection.reason = left_for;
+        if is_no_gain(left_for) {
+            connection.leaves = connection.leaves.saturating_add(1);
+            // SAFETY: no arguments.
+            connection.left_at = unsafe { bpf_ktime_get_ns() };
+        }
     }
+}
+
+/// Did it leave because redirecting was no gain?
+#[inline(always)]
+pub fn is_no_gain(left_for: u32) -> bool {
+    left_for == Reason::OneWay as u32 || left_for == Reason::Backlogged as u32
 }
 
 /// The state of a socket that is not in the SOCKHASH.
@@ -55,7 +66,17 @@ pub fn to_candidate(connection: &mut Connection) {
     connection.sender_clean = 0;
     connection.sender_passed = 0;
     connection.held_since = 0;
+    forget_gain(connection);
+    connection.based = 0;
     connection.reason = Reason::Candidate as u32;
+}
+
+/// Whether redirecting gains has to be found out again.
+#[inline(always)]
+pub fn forget_gain(connection: &mut Connection) {
+    connection.no_gain = 0;
+    connection.one_way_looks = 0;
+    connection.passed_looks = 0;
 }
 
 /// Slot and policy of the selected pod that owns a network namespace.
@@ -111,6 +132,8 @@ pub fn record(
         copied_at_promotion: 0,
         left_for: 0,
         kick: 0,
+        sent: 0,
+        zero: 0,
     };
     if ma_ends.insert(id, end, 0).is_err() {
         counters::event(Event::EndsFull);

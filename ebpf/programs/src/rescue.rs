@@ -4,7 +4,9 @@
 //!   later): nginx, which asks after each full buffer, is told 0 and waits for an edge that never comes, since nothing more
 //!   arrives. So when messages to an application had to take TCP, and it has not read on from one pass to the next though
 //!   nothing else waits for it, it goes.
-//! * A descriptor that was non-blocking when its socket was promoted and is blocking now (see `nobody_blocks`).
+//! * A reader that asks for what the redirected queue does not honour (see `meshaccel_decide::demands`): a descriptor that
+//!   was non-blocking when its socket was promoted and is blocking now, an option that was set since.
+//! * The reader of a stream that is faster over TCP (see `balance.rs`). Its sender follows, being alone.
 //!
 //! Outside, it is served as any TCP socket, and its reader is woken. In two steps:
 //!
@@ -15,13 +17,14 @@
 use crate::demote;
 use crate::iterator::TcpIterator;
 use crate::maps::{ma_ends, offset};
-use crate::record::{find, refresh};
+use crate::record::{find, forget_gain, mark, refresh};
 use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_setsockopt};
+use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
-use meshaccel_abi::policy::blocking_asked_for;
 use meshaccel_abi::{Connection, Reason, RescueRow};
+use meshaccel_decide::demands;
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
 const GRACE: u64 = 20_000_000;
@@ -29,40 +32,48 @@ const GRACE: u64 = 20_000_000;
 /// The daemon should come back soon.
 const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: 0 });
 
-/// Must the reader that this sender talks to be looked after from now on? Asked of every promoted sender, now and then.
+/// Nothing is redirected to this sender's reader from now on, and the next pass looks after it.
 #[inline(always)]
-pub fn is_due(sender: &mut Connection, flags: u32) -> bool {
-    if sender.state == STATE_CANDIDATE || sender.peer_state == PEER_UNKNOWN || sender.held_since != 0 {
-        return false;
-    }
-    let due = blocks(Other(sender.peer_socket), flags);
-    if due {
+pub fn hold(socket: *mut c_void, sender: &mut Connection) {
+    if sender.held_since == 0 {
         // SAFETY: no arguments.
         sender.held_since = unsafe { bpf_ktime_get_ns() };
+        mark(socket);
     }
-    due
 }
 
-/// May descriptors of a connection in the SOCKHASH be blocking?
+/// Must the reader that this sender talks to leave? Asked of every promoted sender, now and then: one that sends nothing
+/// does not notice by itself.
 #[inline(always)]
-pub fn may_block(flags: u32) -> bool {
-    blocking_asked_for(flags) || offset!(blocking_waits) != 0
+pub fn is_due(sender: &Connection) -> bool {
+    sender.state != STATE_CANDIDATE
+        && sender.peer_state != PEER_UNKNOWN
+        && sender.held_since == 0
+        && leaves_for(sender, Other(sender.peer_socket)).is_some()
 }
 
+/// Why a reader must leave whether or not bytes wait.
 #[inline(always)]
-fn blocks(reader: Other, flags: u32) -> bool {
-    !may_block(flags) && reader.nonblocking() == Some(false)
+fn leaves_for(sender: &Connection, reader: Other) -> Option<Reason> {
+    if sender.no_gain != 0 {
+        return Reason::from_number(sender.no_gain);
+    }
+    match demands::reader(&reader.reading(sender.peer_file)?, offset!(blocking_waits) != 0) {
+        Err(reason @ (Reason::BlockingReader | Reason::ReaderOptions)) => Some(reason),
+        _ => None,
+    }
 }
 
 /// Looks after the reader that this sender talks to.
 #[inline(always)]
-pub fn visit(sender: &mut Connection, flags: u32) -> Option<RescueRow> {
+pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     if sender.state == STATE_CANDIDATE || (sender.sender_passed == 0 && sender.held_since == 0) {
         return None;
     }
     let reader = Other(sender.peer_socket);
     let alive = sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
     let (Some(unread), Some(copied), true) = (reader.unread(), reader.copied_sequence(), alive) else {
+        forget_gain(sender);
         settle(sender);
         return None;
     };
@@ -71,11 +82,11 @@ pub fn visit(sender: &mut Connection, flags: u32) -> Option<RescueRow> {
     let reads = copied != sender.peer_copied_seen;
     sender.passed_seen = passed;
     sender.peer_copied_seen = copied;
-    let blocks = blocks(reader, flags);
-    if !blocks && unread == 0 {
+    let leaves_for = leaves_for(sender, reader);
+    if leaves_for.is_none() && unread == 0 {
         return if quiet && settle(sender) { None } else { PENDING };
     }
-    if !blocks && (reads || reader.redirected_queue_empty() != Some(true)) {
+    if leaves_for.is_none() && (reads || reader.redirected_queue_empty() != Some(true)) {
         sender.held_since = 0;
         return PENDING;
     }
@@ -85,7 +96,7 @@ pub fn visit(sender: &mut Connection, flags: u32) -> Option<RescueRow> {
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
     } else if held_for >= GRACE && reader.redirected_queue_empty() == Some(true) {
-        return Some(take_out(sender, if blocks { Reason::BlockingReader } else { Reason::TakesBulk }));
+        return Some(take_out(sender, leaves_for.unwrap_or(Reason::TakesBulk)));
     }
     PENDING
 }
@@ -111,6 +122,7 @@ fn take_out(sender: &mut Connection, reason: Reason) -> RescueRow {
     demote::peer(sender, reason);
     sender.sender_passed = 0;
     sender.held_since = 0;
+    forget_gain(sender);
     sender.peer_state = PEER_UNKNOWN;
     RescueRow { netns_cookie: sender.peer_key.netns_cookie }
 }

@@ -1,9 +1,13 @@
-//! sk_msg: redirects or passes each message of a promoted socket. Whatever goes wrong, the message passes (invariant 6).
+//! sk_msg: redirects or passes each message of a promoted socket. Whatever goes wrong, the message passes (invariant 6). The
+//! one exception is a stream that cannot be saved: see [`too_late`].
 
+use crate::balance;
+use crate::call;
 use crate::counters;
-use crate::maps::{address, ma_ends, ma_sockets, ma_switches};
+use crate::maps::{address, ma_ends, ma_sockets, ma_spliced, ma_splicers, ma_switches, offset};
 use crate::pair;
 use crate::record;
+use crate::rescue;
 use crate::socket::{Other, Own};
 use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_msg_redirect_hash};
@@ -11,13 +15,16 @@ use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
 use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
-use meshaccel_abi::policy::{ANY_PAIR, ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
+use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SPLICER_APP, SPLICER_SIDECAR, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::alive::path_needs;
+use meshaccel_decide::demands::Reading;
 use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
 
 /// `SK_PASS`
 const SK_PASS: u32 = 1;
+/// `SK_DROP`: the send call fails with EACCES.
+const SK_DROP: u32 = 0;
 
 #[sk_msg]
 pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
@@ -41,13 +48,33 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
             connection.passed_at = unsafe { bpf_ktime_get_coarse_ns() };
             connection.passed.bytes += u64::from(size);
             connection.passed.messages += 1;
-            watch(socket, connection);
+            match reason {
+                Reason::BlockingReader | Reason::ReaderOptions => rescue::hold(socket, connection),
+                Reason::ReaderSplices if too_late(connection) => {
+                    counters::message(Reason::SpliceTooLate as u32, size);
+                    connection.reason = Reason::SpliceTooLate as u32;
+                    return SK_DROP;
+                }
+                _ => watch(socket, connection),
+            }
             reason
         }
     };
     connection.reason = reason as u32;
     counters::message(reason as u32, size);
+    balance::weigh(socket, connection);
     SK_PASS
+}
+
+/// The reader splices from this very socket, and redirected bytes are waiting that splice does not see: what passed now
+/// would be read in their place. An error tells both ends that the stream is broken; going on would not.
+#[inline(always)]
+fn too_late(connection: &Connection) -> bool {
+    let peer = Other(connection.peer_socket);
+    // SAFETY: whether it is there is all that is asked.
+    unsafe { ma_spliced.get(connection.peer_key.socket_cookie) }.is_some()
+        && peer.cookie() == Some(connection.peer_key.socket_cookie)
+        && peer.redirected_queue_empty() == Some(false)
 }
 
 /// An application in the SOCKHASH to which bytes go through TCP may not learn of them (see `rescue.rs`): the next pass
@@ -58,12 +85,22 @@ fn watch(socket: *mut c_void, connection: &mut Connection) {
     if connection.sender_passed != 0 || connection.peer_state == PEER_UNKNOWN || connection.peer_side == SIDE_SIDECAR {
         return;
     }
-    // Where every pair is accelerated as asked there is no telling who reads; see README, "Known limits".
-    let policy = record::policy_in(connection.slot, connection.key.netns_cookie);
-    if policy.is_some_and(|policy| policy.flags & ANY_PAIR == 0) {
-        connection.sender_passed = 1;
-        record::mark(socket);
+    connection.sender_passed = 1;
+    record::mark(socket);
+}
+
+/// Whoever finds no gain leaves at the next pass. Should none come, because no daemon runs or the reader does not read, it is
+/// found out again.
+#[inline(always)]
+fn gain(connection: &mut Connection) -> Option<Reason> {
+    if connection.no_gain == 0 {
+        return None;
     }
+    if !is_held(connection.held_since) {
+        record::forget_gain(connection);
+        return None;
+    }
+    Reason::from_number(connection.no_gain)
 }
 
 #[inline(always)]
@@ -74,8 +111,14 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
         pair::write(connection, peer);
         counters::event(Event::Paired);
     }
+    if connection.peer_file == 0 {
+        // It may have been accepted meanwhile.
+        connection.peer_file = Other(connection.peer_socket).file();
+    }
     let write_sequence = own.write_sequence();
-    let next = verdict(&sender(connection, policy, write_sequence, size), &Recorded(connection))?;
+    let no_gain = gain(connection);
+    let sender = Sender { no_gain, ..sender(connection, policy, own, size) };
+    let next = verdict(&sender, &Recorded(connection))?;
     let mut key = connection.peer_key;
     // SAFETY: the context of this program and a key on its stack.
     let found =
@@ -97,7 +140,7 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
 }
 
 #[inline(always)]
-fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u32) -> Sender {
+fn sender(connection: &Connection, policy: &Policy, own: Own, size: u32) -> Sender {
     // A pod that is switched off sees its packets again in both directions, so both ends' switches and policies count.
     let same_pod = connection.slot == connection.peer_slot;
     let (mut peer_enforced, mut keep_alive) = (true, policy.keep_alive);
@@ -115,8 +158,11 @@ fn sender(connection: &Connection, policy: &Policy, write_sequence: u32, size: u
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
         held: is_held(connection.held_since),
         path_needs: path_needs(idle, keep_alive, size),
+        no_gain: None,
+        sending: own.sending(call::flags()),
+        blocking_waits: offset!(blocking_waits) != 0,
         peer_state: connection.peer_state,
-        write_sequence,
+        write_sequence: own.write_sequence(),
         clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },
         messages: connection.sender_messages,
         bytes: connection.sender_bytes,
@@ -162,6 +208,21 @@ impl Peer for Recorded<'_> {
     #[inline(always)]
     fn copied_sequence(&self) -> Option<u32> {
         Other(self.0.peer_socket).copied_sequence()
+    }
+    #[inline(always)]
+    fn reading(&self) -> Option<Reading> {
+        Other(self.0.peer_socket).reading(self.0.peer_file)
+    }
+    #[inline(always)]
+    fn splices(&self) -> bool {
+        let side = if self.0.peer_side == SIDE_SIDECAR { SPLICER_SIDECAR } else { SPLICER_APP };
+        // Where nobody can see it, any application may.
+        if offset!(splices_seen) == 0 && side == SPLICER_APP {
+            return true;
+        }
+        ma_splicers
+            .get(self.0.peer_slot)
+            .is_some_and(|seen| seen.sides & side != 0 && seen.netns_cookie == self.0.peer_key.netns_cookie)
     }
     #[inline(always)]
     fn queue(&self) -> Option<Queue> {

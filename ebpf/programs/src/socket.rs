@@ -7,6 +7,7 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
 use core::ffi::c_void;
 use meshaccel_abi::Endpoint;
+use meshaccel_decide::demands::{Reading, Sending};
 use meshaccel_decide::verdict::Queue;
 
 /// `AF_INET6`
@@ -122,6 +123,23 @@ impl Own {
         let net: u64 = Other(self.address()).read(offset!(net)).unwrap_or(0);
         Other(net).read(offset!(net_cookie)).unwrap_or(0)
     }
+    /// What this socket asks of its sends, besides the flags of the call.
+    #[inline(always)]
+    pub fn sending(self, flags: Option<u32>) -> Sending {
+        const SEND_SHUTDOWN: u8 = 2;
+        Sending {
+            flags,
+            corked: self.load::<u8>(offset!(nagle)) & offset!(nagle_cork) as u8 != 0,
+            shut: self.load::<u8>(offset!(shutdown)) & SEND_SHUTDOWN != 0,
+            stamped: self.load::<u32>(offset!(stamp_flags)) != 0,
+            upper_layer: self.load::<u64>(offset!(upper_layer)) != 0,
+        }
+    }
+    /// SO_ZEROCOPY: completions of MSG_ZEROCOPY never come for a socket in a SOCKHASH.
+    #[inline(always)]
+    pub fn zero_copy(self) -> bool {
+        Other(self.address()).flag(offset!(zero_copy)).unwrap_or(true)
+    }
     /// `SO_RCVLOWAT`
     #[inline(always)]
     pub fn receive_low_water(self) -> i32 {
@@ -140,7 +158,7 @@ pub struct Other(pub u64);
 
 impl Other {
     #[inline(always)]
-    fn read<T>(self, offset: u32) -> Option<T> {
+    pub fn read<T>(self, offset: u32) -> Option<T> {
         // SAFETY: bpf_probe_read_kernel may be given any address; it fails instead of faulting.
         unsafe { bpf_probe_read_kernel((self.0 as *const u8).wrapping_add(offset as usize).cast()).ok() }
     }
@@ -148,20 +166,33 @@ impl Other {
     pub fn copied_sequence(self) -> Option<u32> {
         self.read(offset!(copied_seq))
     }
-    /// Does the application use the socket through a non-blocking descriptor? `None`: it has none (not accepted yet).
+    /// Any of these bits of `skc_flags`?
     #[inline(always)]
-    pub fn nonblocking(self) -> Option<bool> {
+    fn flag(self, bits: u32) -> Option<bool> {
+        Some(self.read::<u64>(offset!(flags))? & u64::from(bits) != 0)
+    }
+    /// Address of the `file` through which the application uses the socket; 0: none (not accepted yet). It stays the same
+    /// until the last descriptor is closed.
+    #[inline(always)]
+    pub fn file(self) -> u64 {
+        let socket: u64 = self.read(offset!(socket)).unwrap_or(0);
+        if socket == 0 { 0 } else { Self(socket).read(offset!(socket_file)).unwrap_or(0) }
+    }
+    /// How the application reads; `file` is what [`Self::file`] gave.
+    #[inline(always)]
+    pub fn reading(self, file: u64) -> Option<Reading> {
         const O_NONBLOCK: u32 = 0o4000;
-        let socket: u64 = self.read(offset!(socket))?;
-        if socket == 0 {
-            return None;
-        }
-        let file: u64 = Other(socket).read(offset!(socket_file))?;
-        if file == 0 {
-            return None;
-        }
-        let flags: u32 = Other(file).read(offset!(file_flags))?;
-        Some(flags & O_NONBLOCK != 0)
+        Some(Reading {
+            low_water: self.read(offset!(rcvlowat))?,
+            peek_offset: self.read(offset!(peek_offset))?,
+            stamped: self.flag(offset!(stamps_received))?,
+            asks_queue: self.read::<u8>(offset!(queue_asked))? & offset!(queue_asked_bit) as u8 != 0,
+            upper_layer: self.read::<u64>(offset!(upper_layer))? != 0,
+            nonblocking: match file {
+                0 => None,
+                _ => Some(Self(file).read::<u32>(offset!(file_flags))? & O_NONBLOCK != 0),
+            },
+        })
     }
     /// Bytes that TCP has received and the application has not read (a FIN counts as one).
     #[inline(always)]

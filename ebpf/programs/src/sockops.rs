@@ -4,7 +4,8 @@
 //! belongs to a selected pod.
 
 use crate::counters;
-use crate::maps::{ma_ends, ma_sockets};
+use crate::lesson;
+use crate::maps::{ma_ends, ma_sockets, offset};
 use crate::pair;
 use crate::record::{self, policy_of};
 use crate::socket::{AF_INET6, Own, TCP_CLOSE};
@@ -20,7 +21,7 @@ use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{
     PEER_UNKNOWN, SIDE_EXCLUDED, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
-use meshaccel_abi::policy::{EAGER, ENFORCE, blocking_asked_for};
+use meshaccel_abi::policy::{EAGER, ENFORCE};
 use meshaccel_abi::{Connection, EndId, Endpoint, Event, Policy, Reason, Role, SocketKey};
 
 #[sock_ops]
@@ -41,7 +42,12 @@ fn established(ctx: &SockOpsContext, role: Role) {
     let Some((slot, policy)) = policy_of(netns_cookie) else { return };
     let Some((socket, own)) = socket(ctx) else { return };
     let key = key(ctx, netns_cookie);
-    let Some(connection) = record::record(socket, own, &key, identity(ctx, role), slot, policy) else { return };
+    let id = identity(ctx, role);
+    if lesson::skips(&key, &id) {
+        counters::event(Event::NotRecorded);
+        return;
+    }
+    let Some(connection) = record::record(socket, own, &key, id, slot, policy) else { return };
     // Without this callback the record would stay until the sweep finds it; so a refusal is no reason to give up.
     let _ = ctx.set_cb_flags((ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
     if policy.flags & (EAGER | ENFORCE) == EAGER | ENFORCE {
@@ -61,7 +67,7 @@ fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: 
         return;
     }
     // Whether an application's descriptor is non-blocking is not known before it has one: the first pass looks.
-    if connection.side != SIDE_SIDECAR && !blocking_asked_for(policy.flags) {
+    if connection.side != SIDE_SIDECAR && offset!(blocking_waits) == 0 {
         return;
     }
     if matches!(role, Role::Passive) {
@@ -117,6 +123,11 @@ fn state_changed(ctx: &SockOpsContext) {
     }
     let Some((socket, _)) = socket(ctx) else { return };
     if let Some(connection) = record::find(socket) {
+        // What only watches promotes nothing, and learns nothing from that.
+        let policy = record::policy_in(connection.slot, connection.key.netns_cookie);
+        if policy.is_some_and(|policy| policy.flags & ENFORCE != 0) {
+            lesson::ended(connection);
+        }
         let _ = ma_ends.remove(connection.id);
         counters::event(Event::Closed);
     }

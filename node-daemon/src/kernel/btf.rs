@@ -26,6 +26,7 @@ pub enum BtfError {
 
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
+const ENUM: u32 = 6;
 /// `BTF_KIND_TYPEDEF`
 pub const TYPEDEF: u32 = 8;
 /// `BTF_KIND_FUNC`
@@ -88,7 +89,11 @@ impl Btf {
         let at = *self.types.get((id as usize).checked_sub(1)?)? as usize;
         let info = self.word(at + 4);
         let (kind, count) = (info >> 24 & 0x1f, (info & 0xffff) as usize);
-        let length = if kind == STRUCT || kind == UNION { count * 12 } else { 0 };
+        let length = match kind {
+            STRUCT | UNION => count * 12,
+            ENUM => count * 8,
+            _ => 0,
+        };
         let members = self.data.get(at + 12..at + 12 + length)?;
         Some(Type { name: self.word(at), kind, bit_fields: info >> 31 == 1, referenced: self.word(at + 8), members })
     }
@@ -106,15 +111,36 @@ impl Btf {
 
     /// Byte offset of a field, given as a dotted path; anonymous structures and unions on the way need not be named.
     pub fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
+        Ok(self.bits(structure, field)? / 8)
+    }
+
+    /// Byte offset of a bit field, and the lowest bit of it in that byte.
+    pub fn bit_field(&self, structure: &str, field: &str) -> Result<(u32, u32), BtfError> {
+        let bits = self.bits(structure, field)?;
+        Ok((bits / 8, 1 << (bits % 8)))
+    }
+
+    /// Value of an enumerator.
+    pub fn enumerator(&self, enumeration: &str, name: &str) -> Result<u32, BtfError> {
+        let none = || BtfError::NoField { structure: enumeration.to_owned(), field: name.to_owned() };
+        let found = self.id(enumeration, ENUM).and_then(|id| self.get(id)).ok_or_else(none)?;
+        let mut values = found.members.chunks_exact(8).map(|member| {
+            let word = |i: usize| u32::from_le_bytes([member[i], member[i + 1], member[i + 2], member[i + 3]]);
+            (word(0), word(4))
+        });
+        values.find(|&(offset, _)| self.name(offset) == name.as_bytes()).map(|(_, value)| value).ok_or_else(none)
+    }
+
+    fn bits(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
         let none = || BtfError::NoField { structure: structure.to_owned(), field: field.to_owned() };
         let mut id = self.id(structure, STRUCT).ok_or_else(none)?;
-        let mut offset = 0;
+        let mut all = 0;
         for part in field.split('.') {
             let (bits, member) = self.member(id, part.as_bytes()).ok_or_else(none)?;
-            offset += bits / 8;
+            all += bits;
             id = member;
         }
-        Ok(offset)
+        Ok(all)
     }
 
     /// Bit offset and type of a member.
@@ -159,6 +185,12 @@ mod tests {
         assert_eq!(btf.offset("list_head", "prev").unwrap(), 8);
         assert_eq!(btf.offset("sock_common", "skc_daddr").unwrap(), 0);
         assert!(btf.offset("sock", "sk_backlog.rmem_alloc").unwrap() > 0);
+        // Bits that the UAPI shows in TCP_INFO and SO_ZEROCOPY; enum sock_flags begins with SOCK_DEAD.
+        assert_eq!(btf.enumerator("sock_flags", "SOCK_DEAD").unwrap(), 0);
+        assert!(btf.enumerator("sock_flags", "SOCK_ZEROCOPY").unwrap() > 0);
+        assert!(btf.enumerator("sock_flags", "SOCK_NOTHING").is_err());
+        let (byte, bit) = btf.bit_field("tcp_sock", "recvmsg_inq").unwrap();
+        assert!(byte > 0 && bit.is_power_of_two() && bit < 256);
         assert!(btf.id("tcp_sendmsg", FUNC).is_some());
         let error = btf.offset("tcp_sock", "no_such_field").unwrap_err();
         assert_eq!(error.to_string(), "this kernel's tcp_sock has no field no_such_field");

@@ -4,15 +4,16 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use meshaccel_abi::Policy;
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, SWITCH_OFF, SWITCH_ON};
+use meshaccel_abi::{Event, Policy};
 
 use super::Fionread;
-use crate::Error;
-use crate::kernel::maps::{MappedPod, Maps, PodName, Slot};
+use crate::kernel::load::LoadError;
+use crate::kernel::maps::{MappedPod, Maps, MapsError, PodName, Slot};
 use crate::kernel::passes::Passes;
 use crate::kernel::pins::Layout;
 use crate::sys::{netns, socket};
+use crate::{Chain, Error};
 
 /// Bytes that are left unread to see where they count.
 pub const UNREAD: usize = 1000;
@@ -32,13 +33,17 @@ pub struct Trial {
     pub fionread: Fionread,
     pub late: bool,
     pub blocking_waits: bool,
+    /// Why the calls of splice(2) cannot be seen, or whether one was.
+    pub splices_seen: Result<bool, String>,
 }
 
 impl Trial {
     /// Runs in a thread with a network namespace that ends with it.
-    pub fn run(layout: &Layout) -> Result<Self, Error> {
+    /// `watch`: whether the program that sees splice(2) could be attached.
+    pub fn run(layout: &Layout, watch: Result<(), LoadError>) -> Result<Self, Error> {
         let failed = |what| move |source| Error::Probe { what, source };
-        let tried = netns::in_new(|| tries(layout)).map_err(failed("cannot make a network namespace"))?;
+        let watch = watch.map_err(|error| Chain(&error).to_string());
+        let tried = netns::in_new(|| tries(layout, watch)).map_err(failed("cannot make a network namespace"))?;
         tried.map_err(|error| match error {
             Trouble::Io(source) => Error::Probe { what: "a connection of the self-test failed", source },
             Trouble::Other(error) => error,
@@ -63,7 +68,7 @@ impl<E: Into<Error>> From<E> for Trouble {
     }
 }
 
-fn tries(layout: &Layout) -> Result<Trial, Trouble> {
+fn tries(layout: &Layout, watch: Result<(), String>) -> Result<Trial, Trouble> {
     netns::loopback_up()?;
     let cookie = netns::own_cookie()?;
     let mut maps = Maps::open(layout)?;
@@ -119,7 +124,25 @@ fn tries(layout: &Layout) -> Result<Trial, Trouble> {
     exchange(EXCHANGES)?;
     let late = sent_redirected(layout, &client)? > 0;
     let redirected = redirected_messages == 2;
-    Ok(Trial { redirected, redirected_messages, receive_memory, fionread, late, blocking_waits })
+    let splices_seen = match watch {
+        Err(error) => Err(error),
+        Ok(()) => {
+            let seen = || -> Result<u64, MapsError> {
+                Ok(maps.events()?.iter().find(|(event, _)| *event == Event::SpliceSeen).map_or(0, |(_, count)| *count))
+            };
+            let before = seen()?;
+            let (_reader, writer) = io::pipe()?;
+            let spliced = ends[1].set_nonblocking(true).map(|()| splice(&ends[1], &writer));
+            tracing::debug!(?spliced, "Spliced to see whether that is seen");
+            Ok(seen()? > before)
+        }
+    };
+    Ok(Trial { redirected, redirected_messages, receive_memory, fionread, late, blocking_waits, splices_seen })
+}
+
+/// One call of splice(2); it finds nothing to move.
+fn splice(socket: &TcpStream, pipe: &io::PipeWriter) -> nix::Result<usize> {
+    nix::fcntl::splice(socket, None, pipe, None, 1, nix::fcntl::SpliceFFlags::SPLICE_F_NONBLOCK)
 }
 
 /// Does a blocking receive call wait on when it is woken without bytes? The acknowledgement of its own FIN wakes it.

@@ -19,6 +19,7 @@ const ITER_CREATE: u32 = 33;
 /// `enum bpf_attach_type`
 const CGROUP_SOCK_OPS: u32 = 3;
 const SK_MSG_VERDICT: u32 = 7;
+const PERF_EVENT: u32 = 41;
 /// `BPF_TRACE_RAW_TP`
 pub const TRACE_RAW_TP: u32 = 23;
 /// `BPF_TRACE_FENTRY`
@@ -82,6 +83,11 @@ pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io
 /// Links a sock_ops program to a cgroup. A link never disturbs programs that others have there.
 pub fn link_sock_ops(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Attributes::new(&[(0, number(program)), (1, number(cgroup)), (2, CGROUP_SOCK_OPS)]).call_for_descriptor(LINK_CREATE)
+}
+
+/// Links a program to a tracepoint (a perf event of it).
+pub fn link_tracepoint(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Attributes::new(&[(0, number(program)), (1, number(event)), (2, PERF_EVENT)]).call_for_descriptor(LINK_CREATE)
 }
 
 /// Puts another program behind a link, with no moment in which none runs.

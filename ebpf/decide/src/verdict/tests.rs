@@ -7,6 +7,8 @@ struct Fake {
     record: Option<(u32, u32)>,
     copied: Option<u32>,
     queue: Option<Queue>,
+    reading: Option<Reading>,
+    splices: bool,
 }
 
 impl Peer for Fake {
@@ -15,6 +17,12 @@ impl Peer for Fake {
     }
     fn copied_sequence(&self) -> Option<u32> {
         self.copied
+    }
+    fn reading(&self) -> Option<Reading> {
+        self.reading
+    }
+    fn splices(&self) -> bool {
+        self.splices
     }
     fn queue(&self) -> Option<Queue> {
         self.queue
@@ -31,6 +39,9 @@ fn sender() -> Sender {
         enforced: true,
         held: false,
         path_needs: false,
+        no_gain: None,
+        sending: Sending::PLAIN,
+        blocking_waits: false,
         peer_state: PEER_READY,
         write_sequence: 1000,
         clean_sequence: Some(1000),
@@ -43,7 +54,13 @@ fn sender() -> Sender {
 }
 
 fn peer() -> Fake {
-    Fake { record: Some((STATE_PROMOTED_EARLY, 0)), copied: Some(1000), queue: EMPTY }
+    Fake {
+        record: Some((STATE_PROMOTED_EARLY, 0)),
+        copied: Some(1000),
+        queue: EMPTY,
+        reading: Some(Reading::PLAIN),
+        splices: false,
+    }
 }
 
 #[test]
@@ -53,7 +70,13 @@ fn a_clean_ready_direction_redirects() {
 
 #[test]
 fn each_obstacle_gives_its_reason() {
-    let cases: [(Reason, Sender, Fake); 13] = [
+    let cases: [(Reason, Sender, Fake); 19] = [
+        (Reason::OneWay, Sender { no_gain: Some(Reason::OneWay), ..sender() }, peer()),
+        (Reason::SenderFlags, Sender { sending: Sending { corked: true, ..Sending::PLAIN }, ..sender() }, peer()),
+        (Reason::SenderUnseen, Sender { sending: Sending { flags: None, ..Sending::PLAIN }, ..sender() }, peer()),
+        (Reason::ReaderSplices, sender(), Fake { splices: true, ..peer() }),
+        (Reason::ReaderOptions, sender(), Fake { reading: Some(Reading { low_water: 9, ..Reading::PLAIN }), ..peer() }),
+        (Reason::PeerUnreadable, sender(), Fake { reading: None, ..peer() }),
         (Reason::PathKeptAlive, Sender { path_needs: true, ..sender() }, peer()),
         (Reason::Leaving, Sender { held: true, ..sender() }, peer()),
         (Reason::SwitchedOff, Sender { node_off: true, pod_off: true, ..sender() }, peer()),

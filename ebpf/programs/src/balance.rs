@@ -1,0 +1,59 @@
+//! Does a redirected sender gain? Each end writes down now and then how much it has sent, and looks at what the other has. A
+//! stream of small messages with nothing in return is faster over TCP, and so is one whose messages have to pass anyway: it
+//! passes, and leaves.
+
+use crate::lesson;
+use crate::maps::ma_ends;
+use crate::rescue;
+use core::ffi::c_void;
+use core::ptr::{read_volatile, write_volatile};
+use meshaccel_abi::connection::{LOOKS_EVERY, SAYS_EVERY};
+use meshaccel_abi::{Connection, Reason};
+use meshaccel_decide::gain;
+
+/// After each message of a promoted socket.
+#[inline(always)]
+pub fn weigh(socket: *mut c_void, connection: &mut Connection) {
+    let sent = connection.redirected.messages + connection.passed.messages;
+    if sent & (SAYS_EVERY - 1) != 0 {
+        return;
+    }
+    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
+        // SAFETY: this end's own record; nobody else writes this field.
+        unsafe { write_volatile(&raw mut (*record).sent, sent as u32) }
+    }
+    // Before anything was redirected to it, the peer may not be in the SOCKHASH, and does not count what it sends.
+    if sent & (LOOKS_EVERY - 1) == 0 && connection.redirected.messages != 0 {
+        look(socket, connection);
+    }
+}
+
+#[inline(always)]
+fn look(socket: *mut c_void, connection: &mut Connection) {
+    let Some(peer) = ma_ends.get_ptr(connection.id.peer()) else { return };
+    // SAFETY: readable while the program runs (RCU).
+    let peer_sent = unsafe { read_volatile(&raw const (*peer).sent) };
+    let bytes = connection.redirected.bytes + connection.passed.bytes;
+    let redirected = connection.redirected.messages as u32;
+    let most_pass = redirected.wrapping_sub(connection.redirected_seen) < LOOKS_EVERY as u32 / 2;
+    connection.redirected_seen = redirected;
+    connection.passed_looks = if most_pass { connection.passed_looks + 1 } else { 0 };
+    if peer_sent == connection.peer_sent_seen {
+        connection.one_way_looks += 1;
+    } else {
+        connection.peer_sent_seen = peer_sent;
+        connection.one_way_looks = 0;
+        connection.one_way_bytes = bytes;
+    }
+    let bytes = bytes.wrapping_sub(connection.one_way_bytes);
+    if connection.no_gain != 0 {
+        return;
+    }
+    if let Some(reason) = gain::none(connection.one_way_looks, bytes, connection.passed_looks) {
+        connection.no_gain = reason as u32;
+        rescue::hold(socket, connection);
+        if matches!(reason, Reason::OneWay) {
+            lesson::one_way(connection);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the connections of a port have taught.
+
+use crate::maps::ma_lessons;
+use meshaccel_abi::{Connection, EndId, Lesson, LessonKey, Role, SocketKey};
+use meshaccel_decide::lesson;
+
+#[inline(always)]
+fn of(key: &SocketKey, id: &EndId) -> LessonKey {
+    let port = if id.role == Role::Active as u32 { key.remote.port() } else { key.local.port() };
+    LessonKey { netns_cookie: key.netns_cookie, port, role: id.role as u16, zero: 0 }
+}
+
+/// Leave this connection unrecorded?
+#[inline(always)]
+pub fn skips(key: &SocketKey, id: &EndId) -> bool {
+    // SAFETY: one field is read, which may change meanwhile.
+    let learnt = unsafe { ma_lessons.get(of(key, id)) };
+    learnt.is_some_and(|learnt| lesson::skips(learnt.short_lived, id))
+}
+
+/// Were connections of this port found to send small messages one way?
+#[inline(always)]
+pub fn one_way_before(connection: &Connection) -> bool {
+    // SAFETY: one field is read, which may change meanwhile.
+    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.one_way != 0)
+}
+
+/// A recorded connection ends.
+#[inline(always)]
+pub fn ended(connection: &Connection) {
+    let key = of(&connection.key, &connection.id);
+    let never_promoted = connection.redirected.messages == 0 && connection.passed.messages == 0;
+    if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
+        // SAFETY: a value of the map. Two ends at once may lose a count.
+        unsafe { (*learnt).short_lived = if never_promoted { (*learnt).short_lived.saturating_add(1) } else { 0 } }
+    } else if never_promoted {
+        let _ = ma_lessons.insert(key, Lesson { short_lived: 1, one_way: 0 }, 0);
+    }
+}
+
+/// A connection was worth promoting.
+#[inline(always)]
+pub fn gained(connection: &Connection) {
+    if let Some(learnt) = ma_lessons.get_ptr_mut(of(&connection.key, &connection.id)) {
+        // SAFETY: as above.
+        unsafe { (*learnt).short_lived = 0 }
+    }
+}
+
+/// A connection turned out to send small messages one way.
+#[inline(always)]
+pub fn one_way(connection: &Connection) {
+    let key = of(&connection.key, &connection.id);
+    if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
+        // SAFETY: as above.
+        unsafe { (*learnt).one_way = (*learnt).one_way.saturating_add(1) }
+    } else {
+        let _ = ma_lessons.insert(key, Lesson { short_lived: 0, one_way: 1 }, 0);
+    }
+}
