@@ -64,6 +64,8 @@ pub struct Connection {
     pub peer_file: u64,
     /// Bytes that this end had sent when its messages began to go one way.
     pub one_way_bytes: u64,
+    /// [`crate::Splicers::changes`] of the peer's pod when `peer_splices` was last found out.
+    pub splice_changes: u64,
     /// When it last left the SOCKHASH because that was no gain, in ns of CLOCK_MONOTONIC.
     pub left_at: u64,
     /// What TCP had counted of bytes when evidence began to count: see [`Connection::base_segments_in`].
@@ -122,8 +124,8 @@ pub struct Connection {
     pub base_segments_out: u32,
     /// 1 when the four bases are set.
     pub based: u32,
-    /// Always zero.
-    pub zero: u32,
+    /// 1 when the peer is read with splice(2), or its port has been.
+    pub peer_splices: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].

@@ -64,8 +64,8 @@ numbered! {
         Swept = 12 => "swept", "stale records removed";
         /// An application's socket was taken out because TCP's bytes waited unread at it.
         Rescued = 13 => "rescued", "sockets taken back to plain TCP because bytes waited unread in the TCP queue";
-        /// A process of a selected pod called splice(2) on a TCP socket.
-        SpliceSeen = 14 => "splice_seen", "calls of splice(2) that read a TCP socket of a selected pod";
+        /// A TCP socket of a selected pod was read with splice(2) for the first time.
+        SpliceSeen = 14 => "splice_seen", "TCP sockets of selected pods that were read with splice(2)";
         /// Not recorded: connections of its port are short.
         NotRecorded = 15 => "not_recorded", "connections not recorded because connections of their port are short";
     }

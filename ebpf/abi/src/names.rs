@@ -22,15 +22,17 @@ pub const EVENTS: &str = "ma_events";
 /// Identities of sockets older than the daemon, by socket cookie, while they are being adopted.
 pub const ADOPTED: &str = "ma_adopted";
 
-/// Which sides of a pod were seen to splice from TCP sockets, by pod slot.
+/// How often something was added to the next two, by pod slot: [`crate::Splicers`].
 pub const SPLICERS: &str = "ma_splicers";
 /// Sockets that were spliced from, by cookie.
 pub const SPLICED: &str = "ma_spliced";
+/// Ports whose sockets were spliced from: [`crate::LessonKey`].
+pub const SPLICE_PORTS: &str = "ma_splice_ports";
 /// What is known of the connections of a port: [`crate::Lesson`].
 pub const LESSONS: &str = "ma_lessons";
 
 /// All pinned maps.
-pub const MAPS: [&str; 13] = [
+pub const MAPS: [&str; 14] = [
     SOCKETS,
     CONNECTIONS,
     CANDIDATES,
@@ -43,6 +45,7 @@ pub const MAPS: [&str; 13] = [
     ADOPTED,
     SPLICERS,
     SPLICED,
+    SPLICE_PORTS,
     LESSONS,
 ];
 

@@ -88,19 +88,10 @@ pub struct PodEntry {
     pub name: [u8; 256],
 }
 
-/// Bit of [`Splicers::sides`]: an application.
-pub const SPLICER_APP: u32 = 1;
-/// Bit of [`Splicers::sides`]: the sidecar.
-pub const SPLICER_SIDECAR: u32 = 2;
-
-/// Which sides of a pod were seen to read TCP sockets with splice(2). By slot.
+/// Who reads TCP sockets with splice(2) in a pod. By slot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Splicers {
-    /// Of which pod; slots are used again.
-    pub netns_cookie: u64,
-    /// `SPLICER_*`.
-    pub sides: u32,
-    /// Always zero.
-    pub zero: u32,
+    /// How often a socket or a port was added to those that are spliced from: senders look again when it has changed.
+    pub changes: u64,
 }

@@ -67,8 +67,8 @@ numbered! {
         SenderClosed = 27 => "sender_closed", "sent after shutdown(2): TCP gives the error";
         /// The reader's socket has options that the redirected queue does not honour.
         ReaderOptions = 28 => "reader_options", "the reader has set SO_RCVLOWAT, SO_PEEK_OFF, SO_TIMESTAMP, TCP_INQ or kTLS, which this kernel does not honour on a redirected socket";
-        /// The reader's pod was seen to splice from TCP sockets.
-        ReaderSplices = 29 => "reader_splices", "a process of the reader's pod uses splice(2) on TCP sockets, which does not see redirected bytes";
+        /// The reader's socket, or another one of its port, was seen to be spliced from.
+        ReaderSplices = 29 => "reader_splices", "the application reads this port's connections with splice(2), which does not see redirected bytes";
         /// The reader has turned to splice(2) while redirected bytes wait that splice will never see.
         SpliceTooLate = 30 => "splice_too_late", "refused: the reader has turned to splice(2) with redirected bytes unread; going on would lose them";
         /// Many small messages this way, none the other.

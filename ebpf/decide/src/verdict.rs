@@ -24,6 +24,8 @@ pub struct Sender {
     pub path_needs: bool,
     /// Why redirecting is no gain, if it is known to be none: see [`crate::gain`].
     pub no_gain: Option<Reason>,
+    /// The peer is read with splice(2), or its port has been.
+    pub peer_splices: bool,
     /// The send call and the socket's options.
     pub sending: Sending,
     /// A blocking receive call on a redirected socket waits on after a wake-up without bytes, on this kernel.
@@ -65,8 +67,6 @@ pub trait Peer {
     fn copied_sequence(&self) -> Option<u32>;
     /// How the peer's application reads.
     fn reading(&self) -> Option<Reading>;
-    /// Was the peer's side of its pod ever seen to splice from a TCP socket?
-    fn splices(&self) -> bool;
     /// The redirected queue.
     fn queue(&self) -> Option<Queue>;
 }
@@ -141,10 +141,10 @@ fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
 }
 
 /// splice(2) from a socket sees TCP's queue only: it would find nothing, and wait for ever, or read on from the wrong byte.
-/// Which way an application reads next nobody can know; that it has ever spliced is remembered for its pod.
+/// Which way an application reads next nobody can know; that it has ever spliced is remembered for its port.
 #[inline(always)]
 fn reader_takes_it(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
-    if peer.splices() {
+    if sender.peer_splices {
         return Err(Reason::ReaderSplices);
     }
     match peer.reading() {

@@ -4,8 +4,9 @@ use crate::maps::ma_lessons;
 use meshaccel_abi::{Connection, EndId, Lesson, LessonKey, Role, SocketKey};
 use meshaccel_decide::lesson;
 
+/// The port of an end.
 #[inline(always)]
-fn of(key: &SocketKey, id: &EndId) -> LessonKey {
+pub fn of(key: &SocketKey, id: &EndId) -> LessonKey {
     let port = if id.role == Role::Active as u32 { key.remote.port() } else { key.local.port() };
     LessonKey { netns_cookie: key.netns_cookie, port, role: id.role as u16, zero: 0 }
 }

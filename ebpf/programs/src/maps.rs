@@ -8,7 +8,7 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, SkStorage, Soc
 use aya_ebpf::macros::btf_map;
 use core::ffi::c_void;
 use meshaccel_abi::event::EVENT_CAPACITY;
-use meshaccel_abi::lesson::MAX_LESSONS;
+use meshaccel_abi::lesson::{MAX_LESSONS, MAX_SPLICED};
 use meshaccel_abi::policy::MAX_PODS;
 use meshaccel_abi::reason::REASON_CAPACITY;
 use meshaccel_abi::{
@@ -58,13 +58,17 @@ pub static ma_events: PerCpuArray<u64, { EVENT_CAPACITY as usize }> = PerCpuArra
 #[btf_map]
 pub static ma_adopted: HashMap<u64, EndId, 65_536, NO_PREALLOC> = HashMap::new();
 
-/// Who was seen to splice from TCP sockets, by slot.
+/// How often something was added to the next two maps, by slot.
 #[btf_map]
 pub static ma_splicers: Array<Splicers, { MAX_PODS as usize }> = Array::new();
 
 /// Sockets that were spliced from, by cookie. The value means nothing.
 #[btf_map]
-pub static ma_spliced: LruHashMap<u64, u32, 4096> = LruHashMap::new();
+pub static ma_spliced: LruHashMap<u64, u32, { MAX_SPLICED as usize }> = LruHashMap::new();
+
+/// Ports whose sockets were spliced from. The value means nothing.
+#[btf_map]
+pub static ma_splice_ports: LruHashMap<LessonKey, u32, { MAX_SPLICED as usize }> = LruHashMap::new();
 
 /// What was learnt of the connections of a port.
 #[btf_map]

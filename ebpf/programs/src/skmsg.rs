@@ -4,18 +4,19 @@
 use crate::balance;
 use crate::call;
 use crate::counters;
-use crate::maps::{address, ma_ends, ma_sockets, ma_spliced, ma_splicers, ma_switches, offset};
+use crate::maps::{address, ma_ends, ma_sockets, ma_spliced, ma_switches, offset};
 use crate::pair;
 use crate::record;
 use crate::rescue;
 use crate::socket::{Other, Own};
+use crate::splice;
 use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
 use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
-use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SPLICER_APP, SPLICER_SIDECAR, SWITCH_ON};
+use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::alive::path_needs;
 use meshaccel_decide::demands::Reading;
@@ -116,8 +117,8 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
         connection.peer_file = Other(connection.peer_socket).file();
     }
     let write_sequence = own.write_sequence();
-    let no_gain = gain(connection);
-    let sender = Sender { no_gain, ..sender(connection, policy, own, size) };
+    let (no_gain, peer_splices) = (gain(connection), splice::reads(connection));
+    let sender = Sender { no_gain, peer_splices, ..sender(connection, policy, own, size) };
     let next = verdict(&sender, &Recorded(connection))?;
     let mut key = connection.peer_key;
     // SAFETY: the context of this program and a key on its stack.
@@ -159,6 +160,7 @@ fn sender(connection: &Connection, policy: &Policy, own: Own, size: u32) -> Send
         held: is_held(connection.held_since),
         path_needs: path_needs(idle, keep_alive, size),
         no_gain: None,
+        peer_splices: false,
         sending: own.sending(call::flags()),
         blocking_waits: offset!(blocking_waits) != 0,
         peer_state: connection.peer_state,
@@ -212,17 +214,6 @@ impl Peer for Recorded<'_> {
     #[inline(always)]
     fn reading(&self) -> Option<Reading> {
         Other(self.0.peer_socket).reading(self.0.peer_file)
-    }
-    #[inline(always)]
-    fn splices(&self) -> bool {
-        let side = if self.0.peer_side == SIDE_SIDECAR { SPLICER_SIDECAR } else { SPLICER_APP };
-        // Where nobody can see it, any application may.
-        if offset!(splices_seen) == 0 && side == SPLICER_APP {
-            return true;
-        }
-        ma_splicers
-            .get(self.0.peer_slot)
-            .is_some_and(|seen| seen.sides & side != 0 && seen.netns_cookie == self.0.peer_key.netns_cookie)
     }
     #[inline(always)]
     fn queue(&self) -> Option<Queue> {

@@ -8,7 +8,6 @@ struct Fake {
     copied: Option<u32>,
     queue: Option<Queue>,
     reading: Option<Reading>,
-    splices: bool,
 }
 
 impl Peer for Fake {
@@ -20,9 +19,6 @@ impl Peer for Fake {
     }
     fn reading(&self) -> Option<Reading> {
         self.reading
-    }
-    fn splices(&self) -> bool {
-        self.splices
     }
     fn queue(&self) -> Option<Queue> {
         self.queue
@@ -40,6 +36,7 @@ fn sender() -> Sender {
         held: false,
         path_needs: false,
         no_gain: None,
+        peer_splices: false,
         sending: Sending::PLAIN,
         blocking_waits: false,
         peer_state: PEER_READY,
@@ -54,13 +51,7 @@ fn sender() -> Sender {
 }
 
 fn peer() -> Fake {
-    Fake {
-        record: Some((STATE_PROMOTED_EARLY, 0)),
-        copied: Some(1000),
-        queue: EMPTY,
-        reading: Some(Reading::PLAIN),
-        splices: false,
-    }
+    Fake { record: Some((STATE_PROMOTED_EARLY, 0)), copied: Some(1000), queue: EMPTY, reading: Some(Reading::PLAIN) }
 }
 
 #[test]
@@ -74,7 +65,7 @@ fn each_obstacle_gives_its_reason() {
         (Reason::OneWay, Sender { no_gain: Some(Reason::OneWay), ..sender() }, peer()),
         (Reason::SenderFlags, Sender { sending: Sending { corked: true, ..Sending::PLAIN }, ..sender() }, peer()),
         (Reason::SenderUnseen, Sender { sending: Sending { flags: None, ..Sending::PLAIN }, ..sender() }, peer()),
-        (Reason::ReaderSplices, sender(), Fake { splices: true, ..peer() }),
+        (Reason::ReaderSplices, Sender { peer_splices: true, ..sender() }, peer()),
         (Reason::ReaderOptions, sender(), Fake { reading: Some(Reading { low_water: 9, ..Reading::PLAIN }), ..peer() }),
         (Reason::PeerUnreadable, sender(), Fake { reading: None, ..peer() }),
         (Reason::PathKeptAlive, Sender { path_needs: true, ..sender() }, peer()),
