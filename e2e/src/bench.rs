@@ -1,173 +1,165 @@
-//! `make bench`: several kinds of load, each plain and accelerated in turns, with the goals that the project has set
-//! itself. Every row is a median of rounds; a failed request ends the run.
+//! `make bench`: what meshaccel does to the speed of every kind of traffic, against plain TCP and beside what else could
+//! carry it.
+//!
+//! * [`catalogue`] the rows and their goals; [`variant`] what is compared, and in which order
+//! * [`pair`] between two processes
+//! * [`redirection`] what the daemon really redirected; [`spread`] medians and quartiles; [`result`] a finished row
+//! * [`table`] what a person reads
+//!
+//! In every round the windows of all variants follow right after one another, in an order that rotates: what drifts on a
+//! machine meets all of them alike. Plain means plain: the daemon is uninstalled before, not switched off.
 
-use anyhow::{Result, bail};
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
+pub mod catalogue;
+mod pair;
+mod redirection;
+mod result;
+mod spread;
+mod table;
+mod variant;
 
-use crate::daemon::Daemon;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
 use crate::demo::prerequisites;
 use crate::interrupt;
-use crate::load::compare;
-use crate::load::pingpong::{self, Commands, Manner};
-use crate::load::sample::Sample;
-use crate::manifest::{Manifests, Promotion, accelerate_everything, pod};
-use crate::mesh::interception::Provider;
-use crate::mesh::{Mesh, accelerate, ports, servers};
+use crate::load::exchange::Window;
+use crate::mesh::sweep;
 use crate::report::words;
+use catalogue::{Kind, Row};
+use pair::Stage;
+use redirection::Redirection;
+use result::Measured;
+pub use result::{Comparison, Series};
+pub use spread::Spread;
+pub use variant::Variant;
 
-/// What to run.
+/// What to run, and what to write.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Windows of each kind for each load.
-    pub rounds: u32,
+    /// Windows of each variant.
+    pub rounds: usize,
     /// Length of one window.
-    pub seconds: u32,
-    /// Part of a load's name; empty: all.
+    pub seconds: f64,
+    /// Beginning of the ids of rows; empty: all.
     pub only: String,
-    /// Whether a goal that is missed is an error.
-    pub goals: bool,
+    /// Two processors for the two processes.
+    pub apart: bool,
+    pub json: Option<PathBuf>,
 }
 
-/// What a load must reach: at least this ratio of requests, at most this ratio of CPU for each.
-#[derive(Debug, Clone, Copy)]
-struct Goal {
-    rate: f64,
-    cpu: f64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    /// A path of nginx through both sidecars, with this many connections.
-    Http(Provider, &'static str, u32),
-    /// 64 bytes between two processes of one pod, no proxy.
-    PingPong(Manner, Promotion),
-}
-
-struct Load {
-    name: &'static str,
-    kind: Kind,
-    goal: Option<Goal>,
-}
-
-const LOADS: [Load; 6] = [
-    Load {
-        name: "http istio small c=16",
-        kind: Kind::Http(Provider::Istio, "small", 16),
-        goal: Some(Goal { rate: 1.3, cpu: 0.8 }),
-    },
-    Load { name: "http istio small c=1", kind: Kind::Http(Provider::Istio, "small", 1), goal: None },
-    Load { name: "http istio 64k c=16", kind: Kind::Http(Provider::Istio, "64k", 16), goal: None },
-    Load { name: "http linkerd small c=16", kind: Kind::Http(Provider::Linkerd, "small", 16), goal: None },
-    Load {
-        name: "pingpong 64 B, poll",
-        kind: Kind::PingPong(Manner::Poll, Promotion::Auto),
-        goal: Some(Goal { rate: 1.6, cpu: f64::INFINITY }),
-    },
-    // Only Eager redirects to blocking descriptors.
-    Load {
-        name: "pingpong 64 B, blocking, Eager",
-        kind: Kind::PingPong(Manner::Block, Promotion::Eager),
-        goal: Some(Goal { rate: 1.6, cpu: f64::INFINITY }),
-    },
-];
-
-/// Subcommands of the binary.
-const PINGPONG: Commands = Commands { serve: "pingpong-server", drive: "pingpong-client" };
-
-/// Measures every load and prints one table.
+/// Measures, prints, writes.
 pub fn run(settings: &Settings) -> Result<()> {
     prerequisites::check()?;
     interrupt::becomes_error()?;
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header([
-        "load",
-        "plain/s",
-        "meshaccel/s",
-        "ratio",
-        "range",
-        "CPU plain",
-        "CPU",
-        "ratio",
-        "p99 ratio",
-        "goal",
-    ]);
-    let mut missed = Vec::new();
-    for load in LOADS.iter().filter(|load| load.name.contains(&settings.only)) {
-        println!("{} ...", load.name);
-        let rounds = measure(load.kind, settings)?;
-        let (Some(plain), Some(fast)) = (Sample::median(&rounds.plain), Sample::median(&rounds.accelerated)) else {
-            bail!("no rounds");
+    sweep::leftovers();
+    let rows = catalogue::rows(&settings.only);
+    ensure!(!rows.is_empty(), "no row begins with {:?}; --list names them", settings.only);
+    let mut comparisons = Vec::new();
+    let mut stage = None;
+    for (number, row) in rows.iter().enumerate() {
+        println!("[{}/{}] {}: {}", number + 1, rows.len(), row.id, row.label);
+        let length = Duration::from_secs_f64(settings.seconds);
+        let comparison = match row.kind {
+            Kind::Pair(pattern) => {
+                let stage = needed(&mut stage, || Stage::new(settings.apart))?;
+                measure(row, settings.rounds, |variant| stage.window(variant, pattern, length))
+            }
+            Kind::NotSelected(pattern) => {
+                let stage = needed(&mut stage, || Stage::new(settings.apart))?;
+                measure(row, settings.rounds, |variant| stage.beside_another(variant, pattern, length))
+            }
         };
-        let (rate, cpu) = (rounds.ratio(|s| s.requests_per_second), rounds.ratio(|s| s.cpu_us));
-        let reached = load.goal.map(|goal| rate >= goal.rate && cpu <= goal.cpu);
-        if reached == Some(false) {
-            missed.push(load.name);
-        }
-        table.add_row([
-            load.name.to_owned(),
-            words::thousands(plain.requests_per_second),
-            words::thousands(fast.requests_per_second),
-            words::ratio(rate),
-            range(&rounds),
-            words::duration(plain.cpu_us),
-            words::duration(fast.cpu_us),
-            words::ratio(cpu),
-            words::ratio(rounds.ratio(|s| s.p99_us)),
-            reached.map_or("", |reached| if reached { "reached" } else { "missed" }).to_owned(),
-        ]);
+        comparisons.push(comparison.with_context(|| row.id.clone())?);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    println!("{table}");
-    println!(
-        "Ratios are medians over rounds (a plain window and the accelerated one beside it); range is their lowest and \
-         highest. CPU is the busy time of the whole machine for one request."
-    );
-    if settings.goals && !missed.is_empty() {
-        bail!("goal missed: {}", missed.join(", "));
+    println!("\n{}", table::render(&comparisons));
+    if let Some(path) = &settings.json {
+        write(path, &json(settings, &comparisons)?)?;
     }
     Ok(())
 }
 
-/// The smallest and the largest ratio of a plain window and the accelerated window of the same round.
-fn range(rounds: &compare::Comparison) -> String {
-    let (low, high) = rounds
-        .ratios(|s| s.requests_per_second)
-        .fold((f64::INFINITY, 0.0f64), |(low, high), r| (low.min(r), high.max(r)));
-    format!("{low:.2}-{high:.2}")
+/// What several rows share is made when the first of them needs it.
+fn needed<T>(place: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if place.is_none() {
+        *place = Some(make()?);
+    }
+    place.as_ref().context("it was just made")
 }
 
-fn measure(kind: Kind, settings: &Settings) -> Result<compare::Comparison> {
-    let seconds = settings.seconds;
-    let print = |side: &str, sample: &Sample| {
-        let rate = words::thousands(sample.requests_per_second);
-        println!("  {side}: {rate:>7} requests/s, {} CPU each", words::duration(sample.cpu_us));
-    };
-    match kind {
-        Kind::Http(provider, path, connections) => {
-            let mesh = Mesh::start(provider, 2)?;
-            let _nginx = servers::nginx(mesh.server())?;
-            let url = format!("http://{}:{}/{path}", mesh.server().v4(), ports::HTTP1);
-            // The first requests of a new Envoy are slower than all others.
-            Sample::take(mesh.client(), &url, connections, 2)?;
-            let start = || accelerate::start(&mesh, Promotion::Auto);
-            let window = || Sample::take(mesh.client(), &url, connections, seconds);
-            compare::in_turns(settings.rounds, None, start, window, print)
+/// All rounds of a row. A wrong byte ends the run, unless the unguarded design is to blame: then its row says so.
+fn measure(row: &Row, rounds: usize, mut window: impl FnMut(Variant) -> Result<Measured>) -> Result<Comparison> {
+    let variants = row.variants();
+    let new = |&variant: &Variant| Series { variant, windows: Vec::new(), broken: Vec::new() };
+    let mut series: Vec<Series> = variants.iter().map(new).collect();
+    let mut redirection: Option<Redirection> = None;
+    for round in 0..rounds {
+        for variant in variant::order(variants, round) {
+            let Some(of) = series.iter_mut().find(|series| series.variant == variant) else { continue };
+            let measured = window(variant).and_then(checked);
+            match measured {
+                Ok(measured) => {
+                    of.windows.push(measured.window);
+                    if let Some(seen) = &measured.redirection {
+                        redirection.get_or_insert_default().add(seen);
+                    }
+                }
+                Err(error) if variant == Variant::Published && !interrupt::seen() => {
+                    of.broken.push(format!("{error:#}"));
+                    // Keeps rounds beside one another.
+                    of.windows.push(Window::NOTHING);
+                }
+                Err(error) => return Err(error.context(variant.as_str())),
+            }
         }
-        Kind::PingPong(manner, promotion) => {
-            let mesh = Mesh::start(Provider::Istio, 1)?;
-            let _server = pingpong::start_server(mesh.client(), PINGPONG, manner)?;
-            let start = || {
-                let namespace = accelerate::NAMESPACE;
-                let pods = [pod(&format!("{namespace}/client"), mesh.client().netns())];
-                let policy = accelerate_everything(namespace).promotion(promotion);
-                Daemon::start_with("pingpong", Manifests::of(&policy, &pods)?, &[])
-            };
-            let window = || pingpong::window(mesh.client(), PINGPONG, manner, seconds);
-            compare::in_turns(settings.rounds, None, start, window, print)
-        }
+        println!("  round {}: {}", round + 1, progress(&series));
     }
+    if let Some(redirection) = &redirection {
+        println!("  {}", redirection.sentence());
+    }
+    let (id, label, group, unit, goal) = (row.id.clone(), row.label.clone(), row.group(), row.unit(), row.goal);
+    Ok(Comparison { id, group, label, unit, goal, series, redirection })
+}
+
+fn checked(measured: Measured) -> Result<Measured> {
+    let Window { operations, mismatches, .. } = measured.window;
+    if mismatches > 0 {
+        bail!("{mismatches} wrong answers or pieces of a stream");
+    }
+    ensure!(operations > 0, "nothing was carried");
+    Ok(measured)
+}
+
+/// "plain TCP 88,186/s, meshaccel 139,274/s (1.58 ×)" of the last round.
+fn progress(series: &[Series]) -> String {
+    let rate = |series: &Series| series.windows.last().map_or(f64::NAN, Window::per_second);
+    let plain = series.first().map_or(f64::NAN, rate);
+    let words = series.iter().map(|series| {
+        let (name, rate) = (series.variant.as_str(), rate(series));
+        match series.variant {
+            Variant::Plain => format!("{name} {}/s", words::thousands(rate)),
+            _ if rate.is_nan() => format!("{name} broke"),
+            _ => format!("{name} {}/s ({})", words::thousands(rate), words::ratio(rate / plain)),
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn json(settings: &Settings, comparisons: &[Comparison]) -> Result<String> {
+    let document = serde_json::json!({
+        "kernel": std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim(),
+        "processors": std::thread::available_parallelism()?,
+        "rounds": settings.rounds,
+        "seconds": settings.seconds,
+        "two_processors": settings.apart,
+        "rows": comparisons.iter().map(Comparison::json).collect::<Vec<_>>(),
+    });
+    Ok(format!("{document:#}\n"))
+}
+
+fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("Written: {}", path.display());
+    Ok(())
 }

@@ -2,16 +2,26 @@
 //!
 //! * [`wrk`] requests a second, latencies, failures; [`h2load`] the same for HTTP/2
 //! * [`cpu`] busy time of the machine; [`sample`] one measured window and medians; [`compare`] windows in turns
-//! * [`pingpong`] small messages between two processes of one pod
+//! * [`pattern`] what two processes of our own do with one another: [`server`] and [`client`] are the processes, on
+//!   [`link`]s of TCP or Unix sockets, with bytes from the [`wheel`], which [`flow`] compares; [`exchange`] starts them
 
+pub mod client;
 pub mod compare;
 pub mod cpu;
+pub mod exchange;
+mod flow;
 pub mod h2load;
-pub mod pingpong;
+mod link;
+pub mod pattern;
 pub mod sample;
+pub mod server;
+mod wheel;
 pub mod wrk;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 /// What a load generator reported of one run.
@@ -34,4 +44,21 @@ impl Outcome {
         }
         Ok(())
     }
+}
+
+/// Binds this process to one of the processors that it may use. Two processes of a load on one processor: a wake-up
+/// across two can cost ten times as much, and the scheduler would choose anew in every window.
+fn pin(processor: Option<usize>) -> Result<()> {
+    let Some(processor) = processor else { return Ok(()) };
+    let allowed = sched_getaffinity(Pid::from_raw(0))?;
+    let all: Vec<usize> = (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false)).collect();
+    let mut one = CpuSet::new();
+    one.set(*all.get(processor % all.len().max(1)).context("no processor is allowed")?)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
+}
+
+/// A clock that all processes of the machine share.
+fn monotonic_ns() -> Result<u64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    Ok(now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64)
 }

@@ -18,6 +18,15 @@ pub fn duration(microseconds: f64) -> String {
     if microseconds < 1000.0 { format!("{microseconds:.0} µs") } else { format!("{:.2} ms", microseconds / 1000.0) }
 }
 
+/// Microseconds with a figure that counts: "430 ns", "7.2 µs", "183 µs", "1.84 ms".
+pub fn small_duration(microseconds: f64) -> String {
+    match microseconds {
+        us if us < 1.0 => format!("{:.0} ns", us * 1000.0),
+        us if us < 100.0 => format!("{us:.1} µs"),
+        us => duration(us),
+    }
+}
+
 /// "1.28 ×".
 pub fn ratio(value: f64) -> String {
     format!("{value:.2} ×")
@@ -49,6 +58,7 @@ mod tests {
     fn units_are_chosen_by_size() {
         assert_eq!(duration(183.4), "183 µs");
         assert_eq!(duration(1840.0), "1.84 ms");
+        assert_eq!([0.43, 7.2, 183.4, 1840.0].map(small_duration), ["430 ns", "7.2 µs", "183 µs", "1.84 ms"]);
         assert_eq!(bytes(12), "12 bytes");
         assert_eq!(bytes(345_600_000), "346 MB");
         assert_eq!(bytes(1_234_000_000), "1.23 GB");

@@ -245,10 +245,16 @@ impl Epoll {
     /// Waits up to `milliseconds` (-1: for ever); the events as (key, flags), none when time ran out.
     pub fn wait(&self, milliseconds: i32) -> io::Result<Vec<(usize, i32)>> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 256];
-        // SAFETY: `events` has room for the 256 entries that are asked for.
-        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), 256, milliseconds) };
-        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        let n = self.wait_into(&mut events, milliseconds)?;
         Ok(events[..n].iter().map(|event| (event.u64 as usize, event.events as i32)).collect())
+    }
+
+    /// [`Self::wait`] without making anything: how many of `events` are filled.
+    pub fn wait_into(&self, events: &mut [libc::epoll_event], milliseconds: i32) -> io::Result<usize> {
+        let room = events.len() as i32;
+        // SAFETY: `events` has room for as many entries as are asked for.
+        let n = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), room, milliseconds) };
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
     }
 }
 

@@ -1,0 +1,122 @@
+//! Every row of the benchmark, with the goals that the project has set itself.
+
+use serde::Serialize;
+
+use super::variant::Variant;
+use crate::load::pattern::Pattern;
+
+/// What meshaccel is to reach against plain TCP: at least this ratio of operations, at most this ratio of CPU for each.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Goal {
+    pub rate: f64,
+    pub cpu: Option<f64>,
+}
+
+/// What a row without a goal of its own must not fall below.
+pub const FLOOR: f64 = 0.97;
+
+/// How a row is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Between two processes in one network namespace.
+    Pair(Pattern),
+    /// The same in a pod that is not selected, while another is accelerated.
+    NotSelected(Pattern),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What `--only` selects by.
+    pub id: String,
+    pub label: String,
+    pub kind: Kind,
+    pub goal: Option<Goal>,
+}
+
+impl Row {
+    fn new(id: &str, label: &str, kind: Kind) -> Self {
+        Self { id: id.to_owned(), label: label.to_owned(), kind, goal: None }
+    }
+
+    fn goal(self, rate: f64) -> Self {
+        Self { goal: Some(Goal { rate, cpu: None }), ..self }
+    }
+
+    /// The heading above it.
+    pub fn group(&self) -> &'static str {
+        match self.kind {
+            Kind::Pair(_) => "Two processes of one pod",
+            Kind::NotSelected(_) => "A pod that is not selected, beside an accelerated one",
+        }
+    }
+
+    pub fn variants(&self) -> &'static [Variant] {
+        match self.kind {
+            Kind::Pair(_) => &Variant::ALL,
+            Kind::NotSelected(_) => &[Variant::Plain, Variant::Meshaccel],
+        }
+    }
+
+    pub fn unit(&self) -> &'static str {
+        match self.kind {
+            Kind::Pair(pattern) | Kind::NotSelected(pattern) => pattern.unit(),
+        }
+    }
+}
+
+/// All rows whose id begins with `only`.
+pub fn rows(only: &str) -> Vec<Row> {
+    let mut rows = pairs();
+    rows.extend(not_selected());
+    rows.retain(|row| row.id.starts_with(only));
+    rows
+}
+
+fn ask(size: usize, connections: usize) -> Pattern {
+    Pattern::Ask { size, connections }
+}
+
+fn pairs() -> Vec<Row> {
+    let pair = |id: &str, label: &str, pattern| Row::new(&format!("pair/{id}"), label, Kind::Pair(pattern));
+    let connect = |requests| Pattern::Connect { size: 64, requests };
+    vec![
+        pair("ask-1", "request/response, 1 B", ask(1, 1)),
+        pair("ask-64", "request/response, 64 B", ask(64, 1)).goal(1.7),
+        pair("ask-1k", "request/response, 1 KB", ask(1024, 1)),
+        pair("ask-16k", "request/response, 16 KB", ask(16 << 10, 1)).goal(1.4),
+        pair("ask-64-c16", "request/response, 64 B, 16 connections", ask(64, 16)),
+        pair("ask-64-c256", "request/response, 64 B, 256 connections", ask(64, 256)),
+        pair("stream-64", "one way, 64 B", Pattern::Stream { size: 64 }).goal(0.97),
+        pair("stream-1k", "one way, 1 KB", Pattern::Stream { size: 1024 }).goal(0.97),
+        pair("stream-64k", "one way, 64 KB", Pattern::Stream { size: 64 << 10 }).goal(1.5),
+        pair("duplex-1k", "both ways at once, 1 KB", Pattern::Duplex { size: 1024 }),
+        pair("connect-1", "connect and 1 request, 64 B", connect(1)).goal(0.97),
+        pair("connect-10", "connect and 10 requests, 64 B", connect(10)),
+    ]
+}
+
+fn not_selected() -> Vec<Row> {
+    let row =
+        |id: &str, label: &str, pattern| Row::new(&format!("other/{id}"), label, Kind::NotSelected(pattern)).goal(0.99);
+    vec![
+        row("ask-64", "request/response, 64 B", ask(64, 1)),
+        row("stream-64", "one way, 64 B", Pattern::Stream { size: 64 }),
+        row("connect-1", "connect and 1 request, 64 B", Pattern::Connect { size: 64, requests: 1 }),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_select_by_their_beginning() {
+        let mut ids: Vec<String> = rows("").into_iter().map(|row| row.id).collect();
+        let all = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+        assert!(rows("pair/ask").iter().all(|row| row.id.starts_with("pair/ask")) && !rows("pair/ask").is_empty());
+        assert!(rows("nothing").is_empty());
+    }
+}
