@@ -2,7 +2,7 @@
 //! carry it.
 //!
 //! * [`catalogue`] the rows and their goals; [`variant`] what is compared, and in which order
-//! * [`pair`] between two processes
+//! * [`pair`] between two processes; [`proxied`] between two pods, through real Envoys
 //! * [`redirection`] what the daemon really redirected; [`spread`] medians and quartiles; [`result`] a finished row
 //! * [`table`] what a person reads
 //!
@@ -11,6 +11,7 @@
 
 pub mod catalogue;
 mod pair;
+mod proxied;
 mod redirection;
 mod result;
 mod spread;
@@ -57,7 +58,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     let rows = catalogue::rows(&settings.only);
     ensure!(!rows.is_empty(), "no row begins with {:?}; --list names them", settings.only);
     let mut comparisons = Vec::new();
-    let mut stage = None;
+    let (mut stage, mut envoys): (Option<Stage>, Option<proxied::Stage>) = (None, None);
     for (number, row) in rows.iter().enumerate() {
         println!("[{}/{}] {}: {}", number + 1, rows.len(), row.id, row.label);
         let length = Duration::from_secs_f64(settings.seconds);
@@ -70,6 +71,15 @@ pub fn run(settings: &Settings) -> Result<()> {
                 let stage = needed(&mut stage, || Stage::new(settings.apart))?;
                 measure(row, settings.rounds, |variant| stage.beside_another(variant, pattern, length))
             }
+            Kind::Proxied(proxied) => {
+                if !envoys.as_ref().is_some_and(|stage| stage.suits(&proxied)) {
+                    // Before the next are started: idle Envoys are not quite idle.
+                    envoys = None;
+                }
+                let stage = needed(&mut envoys, || proxied::Stage::new(&proxied))?;
+                stage.warm_up(proxied.traffic)?;
+                measure(row, settings.rounds, |variant| stage.window(variant, proxied.traffic, length))
+            }
         };
         comparisons.push(comparison.with_context(|| row.id.clone())?);
     }
@@ -81,11 +91,11 @@ pub fn run(settings: &Settings) -> Result<()> {
 }
 
 /// What several rows share is made when the first of them needs it.
-fn needed<T>(place: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+fn needed<T>(place: &mut Option<T>, make: impl FnOnce() -> Result<T>) -> Result<&mut T> {
     if place.is_none() {
         *place = Some(make()?);
     }
-    place.as_ref().context("it was just made")
+    place.as_mut().context("it was just made")
 }
 
 /// All rounds of a row. A wrong byte ends the run, unless the unguarded design is to blame: then its row says so.

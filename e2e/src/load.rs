@@ -1,6 +1,7 @@
 //! Load and what it costs: wrk and h2load in the client pod, and the CPU that the whole machine spent meanwhile.
 //!
-//! * [`wrk`] requests a second, latencies, failures; [`h2load`] the same for HTTP/2
+//! * [`wrk`] requests a second, latencies, failures; [`h2load`] the same for HTTP/2,
+//!   [`databases`] for Redis and PostgreSQL
 //! * [`cpu`] busy time of the machine; [`sample`] one measured window and medians; [`compare`] windows in turns
 //! * [`pattern`] what two processes of our own do with one another: [`server`] and [`client`] are the processes, on
 //!   [`link`]s of TCP or Unix sockets, with bytes from the [`wheel`], which [`flow`] compares; [`exchange`] starts them
@@ -8,6 +9,7 @@
 pub mod client;
 pub mod compare;
 pub mod cpu;
+pub mod databases;
 pub mod exchange;
 mod flow;
 pub mod h2load;

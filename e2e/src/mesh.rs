@@ -26,6 +26,7 @@ pub mod sweep;
 pub mod talk;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -39,7 +40,7 @@ use pod::Pod;
 /// Fields are dropped in this order: processes, then the namespaces they ran in, then their files.
 #[derive(Debug)]
 pub struct Mesh {
-    sidecars: [Sidecar; 2],
+    sidecars: Vec<Sidecar>,
     client: Pod,
     server: Pod,
     _node: Netns,
@@ -47,26 +48,53 @@ pub struct Mesh {
     provider: Provider,
 }
 
+/// Which pods have a sidecar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sidecars {
+    Both,
+    /// The client's traffic comes to the server's sidecar as it is, without TLS.
+    ServerOnly,
+}
+
+/// What a mesh is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    pub provider: Provider,
+    /// Envoy's `--concurrency`.
+    pub workers: u8,
+    pub sidecars: Sidecars,
+    /// A control group for all processes of the pods.
+    pub cgroup: Option<&'a Path>,
+}
+
 impl Mesh {
     /// Both pods up, rules installed, both sidecars ready; `workers` is Envoy's `--concurrency`.
     pub fn start(provider: Provider, workers: u8) -> Result<Self> {
+        Self::build(&Plan { provider, workers, sidecars: Sidecars::Both, cgroup: None })
+    }
+
+    /// The same as planned.
+    pub fn build(plan: &Plan) -> Result<Self> {
+        let provider = plan.provider;
         sweep::leftovers();
         let directory = tempfile::Builder::new().prefix(&format!("ma-{}-", std::process::id())).tempdir()?;
         // Other users' processes read their files below it.
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755))?;
         let node = network::node().context("cannot make the node's network")?;
-        let client = Pod::new(&node, "client", 10, directory.path())?;
-        let server = Pod::new(&node, "server", 20, directory.path())?;
+        let client = Pod::new(&node, "client", 10, directory.path(), plan.cgroup)?;
+        let server = Pod::new(&node, "server", 20, directory.path(), plan.cgroup)?;
         let tls = Certificates::new(directory.path()).context("cannot make the certificate authority")?;
-        for pod in [&client, &server] {
+        let guarded = match plan.sidecars {
+            Sidecars::Both => vec![(&client, &server), (&server, &client)],
+            Sidecars::ServerOnly => vec![(&server, &client)],
+        };
+        for (pod, _) in &guarded {
             tls.issue(pod.name(), provider.proxy_user())?;
             provider.install(pod).with_context(|| format!("cannot install the rules of {}", provider.as_str()))?;
         }
-        let mut sidecars = [
-            Sidecar::start(&client, server.name(), provider, &tls, workers)?,
-            Sidecar::start(&server, client.name(), provider, &tls, workers)?,
-        ];
-        for (sidecar, pod) in sidecars.iter_mut().zip([&client, &server]) {
+        let start = |(pod, peer): &(&Pod, &Pod)| Sidecar::start(pod, peer.name(), plan, &tls);
+        let mut sidecars: Vec<Sidecar> = guarded.iter().map(start).collect::<Result<_>>()?;
+        for (sidecar, (pod, _)) in sidecars.iter_mut().zip(&guarded) {
             sidecar.wait_ready(pod)?;
         }
         Ok(Self { sidecars, client, server, _node: node, _directory: directory, provider })

@@ -21,7 +21,8 @@ fn without_root_it_says_so() {
         let directory = tempfile::tempdir()?;
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let user = User::APP;
-        let launch = Launch { netns: &netns, user, directory: directory.path(), stop: Signal::SIGKILL, capture: false };
+        let (stop, directory) = (Signal::SIGKILL, directory.path());
+        let launch = Launch { netns: &netns, user, directory, cgroup: None, stop, capture: false };
         let mut process = launch.start("demo", DEMO, &[])?;
         let status = process.wait(Duration::from_secs(10))?;
         ensure!(status.code() == Some(1), "it ended with {status}");

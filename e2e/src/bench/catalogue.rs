@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::variant::Variant;
 use crate::load::pattern::Pattern;
+use crate::mesh::Sidecars;
+use crate::mesh::interception::Provider;
 
 /// What meshaccel is to reach against plain TCP: at least this ratio of operations, at most this ratio of CPU for each.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -22,6 +24,36 @@ pub enum Kind {
     Pair(Pattern),
     /// The same in a pod that is not selected, while another is accelerated.
     NotSelected(Pattern),
+    /// Between two pods, through Envoys.
+    Proxied(Proxied),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Proxied {
+    pub provider: Provider,
+    pub sidecars: Sidecars,
+    pub traffic: Traffic,
+}
+
+/// What goes through the Envoys.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Traffic {
+    Http1 {
+        path: &'static str,
+        connections: u32,
+    },
+    Http2 {
+        path: &'static str,
+        connections: u32,
+        streams: u32,
+    },
+    /// Request/response of the load generator's own.
+    Tcp {
+        size: usize,
+        connections: usize,
+    },
+    Redis,
+    Postgres,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +79,12 @@ impl Row {
         match self.kind {
             Kind::Pair(_) => "Two processes of one pod",
             Kind::NotSelected(_) => "A pod that is not selected, beside an accelerated one",
+            Kind::Proxied(Proxied { provider, sidecars, .. }) => match (provider, sidecars) {
+                (Provider::Istio, Sidecars::Both) => "Two Envoys, Istio's rules, mutual TLS between them",
+                (Provider::Istio, Sidecars::ServerOnly) => "One Envoy before the server, Istio's rules",
+                (Provider::Linkerd, Sidecars::Both) => "Two Envoys, Linkerd's rules, mutual TLS between them",
+                (Provider::Linkerd, Sidecars::ServerOnly) => "One Envoy before the server, Linkerd's rules",
+            },
         }
     }
 
@@ -54,12 +92,15 @@ impl Row {
         match self.kind {
             Kind::Pair(_) => &Variant::ALL,
             Kind::NotSelected(_) => &[Variant::Plain, Variant::Meshaccel],
+            Kind::Proxied(_) => &[Variant::Plain, Variant::Meshaccel, Variant::Published],
         }
     }
 
     pub fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Pair(pattern) | Kind::NotSelected(pattern) => pattern.unit(),
+            Kind::Proxied(Proxied { traffic: Traffic::Postgres, .. }) => "transactions",
+            Kind::Proxied(_) => "requests",
         }
     }
 }
@@ -68,6 +109,7 @@ impl Row {
 pub fn rows(only: &str) -> Vec<Row> {
     let mut rows = pairs();
     rows.extend(not_selected());
+    rows.extend(proxied());
     rows.retain(|row| row.id.starts_with(only));
     rows
 }
@@ -103,6 +145,35 @@ fn not_selected() -> Vec<Row> {
         row("stream-64", "one way, 64 B", Pattern::Stream { size: 64 }),
         row("connect-1", "connect and 1 request, 64 B", Pattern::Connect { size: 64, requests: 1 }),
     ]
+}
+
+fn proxied() -> Vec<Row> {
+    let http1 = |path, connections| Traffic::Http1 { path, connections };
+    let http2 = Traffic::Http2 { path: "small", connections: 4, streams: 4 };
+    let tcp = Traffic::Tcp { size: 64, connections: 16 };
+    let mut rows = Vec::new();
+    for provider in [Provider::Istio, Provider::Linkerd] {
+        for (sidecars, count) in [(Sidecars::Both, 2), (Sidecars::ServerOnly, 1)] {
+            let mut add = |id: &str, label: &str, traffic, goal| {
+                let id = format!("{}{count}/{id}", provider.as_str().to_lowercase());
+                let kind = Kind::Proxied(Proxied { provider, sidecars, traffic });
+                rows.push(Row { goal, ..Row::new(&id, label, kind) });
+            };
+            let goal = Goal { rate: 1.35, cpu: Some(0.75) };
+            add("http1", "HTTP/1.1, 16 connections", http1("small", 16), (count == 2).then_some(goal));
+            if (provider, sidecars) == (Provider::Istio, Sidecars::Both) {
+                add("http1-c1", "HTTP/1.1, 1 connection", http1("small", 1), None);
+                add("http1-64k", "HTTP/1.1, 64 KB, 16 connections", http1("64k", 16), None);
+            }
+            add("http2", "HTTP/2, 4 connections, 4 streams each", http2, None);
+            add("tcp", "TCP, 64 B there and back, 16 connections", tcp, None);
+            if (provider, sidecars) == (Provider::Istio, Sidecars::ServerOnly) {
+                add("redis", "Redis, SET of 64 B, 16 connections", Traffic::Redis, None);
+                add("postgres", "PostgreSQL, SELECT, 16 connections", Traffic::Postgres, None);
+            }
+        }
+    }
+    rows
 }
 
 #[cfg(test)]

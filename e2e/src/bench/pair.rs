@@ -1,6 +1,6 @@
 //! Two processes in one network namespace, and all that may carry their bytes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -63,7 +63,7 @@ impl Stage {
             }
             Variant::Published => {
                 let published = Published::attach(&self.cgroup)?;
-                let mut exchange = self.start(&self.published, Some(&self.cgroup), pattern, &tcp())?;
+                let mut exchange = self.start(&self.published, Some(self.cgroup.path()), pattern, &tcp())?;
                 let long_lived = !matches!(pattern, Pattern::Connect { .. });
                 ensure!(!long_lived || published.sockets()? >= 2, "the published design took no socket");
                 Ok(without_daemon(exchange.measure(length)?))
@@ -107,7 +107,7 @@ impl Stage {
         Daemon::start("bench", Manifests::of(&accelerate_everything(NAMESPACE), &pods)?)
     }
 
-    fn start(&self, netns: &Netns, cgroup: Option<&Cgroup>, pattern: Pattern, address: &Address) -> Result<Exchange> {
+    fn start(&self, netns: &Netns, cgroup: Option<&Path>, pattern: Pattern, address: &Address) -> Result<Exchange> {
         let client = Place { netns, cgroup, processor: Some(0) };
         let server = Place { processor: Some(usize::from(self.apart)), ..client };
         Exchange::start(server, client, pattern, address)

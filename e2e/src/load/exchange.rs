@@ -2,6 +2,7 @@
 //! take orders on standard input and end with it.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use super::client::Phase;
 use super::cpu::Reading;
 use super::pattern::{Address, Pattern, Task};
 use super::server::Report;
-use crate::cgroup::Cgroup;
 use crate::interrupt;
 use crate::netns::Netns;
 
@@ -24,7 +24,7 @@ pub const CLIENT: &str = "load-client";
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub netns: &'a Netns,
-    pub cgroup: Option<&'a Cgroup>,
+    pub cgroup: Option<&'a Path>,
     pub processor: Option<usize>,
 }
 
@@ -49,7 +49,7 @@ impl Worker {
         let (orders, answers) = (child.stdin.take(), child.stdout.take().context("standard output is piped")?);
         let mut worker = Self { child, orders, answers: BufReader::new(answers) };
         if let Some(cgroup) = place.cgroup {
-            cgroup.take_in(worker.child.id())?;
+            std::fs::write(cgroup.join("cgroup.procs"), worker.child.id().to_string())?;
         }
         worker.say("begin")?;
         Ok(worker)
@@ -141,11 +141,15 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Starts both, the client against `address`, the server listening there.
+    /// Starts both, the server listening on `address`.
     pub fn start(server: Place, client: Place, pattern: Pattern, address: &Address) -> Result<Self> {
         let server = Worker::server(server, pattern, address)?;
-        let client = Worker::client(client, pattern, address)?;
-        Ok(Self { client, server, pattern })
+        Ok(Self::of(server, Worker::client(client, pattern, address)?, pattern))
+    }
+
+    /// The client may know the server under another address than it listens on.
+    pub fn of(server: Worker, client: Worker, pattern: Pattern) -> Self {
+        Self { client, server, pattern }
     }
 
     /// One window of `length`.

@@ -12,7 +12,18 @@ use crate::mesh::process::User;
 pub fn run(client: &Pod, url: &str, requests: u32, connections: u32, streams: u32) -> Result<Outcome> {
     let numbers = [requests, connections, streams].map(|n| n.to_string());
     let arguments = ["-n", &numbers[0], "-c", &numbers[1], "-m", &numbers[2], url];
-    let output = client.output(User::APP, "h2load", &arguments, Duration::from_secs(60))?;
+    finish(client, &arguments)
+}
+
+/// The same for so many seconds, however many requests that makes.
+pub fn run_for(client: &Pod, url: &str, seconds: u32, connections: u32, streams: u32) -> Result<Outcome> {
+    let numbers = [seconds, connections, streams].map(|n| n.to_string());
+    let arguments = ["-D", &numbers[0], "-c", &numbers[1], "-m", &numbers[2], url];
+    finish(client, &arguments)
+}
+
+fn finish(client: &Pod, arguments: &[&str]) -> Result<Outcome> {
+    let output = client.output(User::APP, "h2load", arguments, Duration::from_secs(60))?;
     let text = String::from_utf8_lossy(&output);
     parse(&text).with_context(|| format!("cannot read h2load's output:\n{text}"))
 }

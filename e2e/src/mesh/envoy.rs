@@ -12,10 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::certificates::Certificates;
-use super::interception::Provider;
 use super::parts;
 use super::pod::Pod;
 use super::process::Process;
+use super::{Plan, Sidecars};
 use crate::interrupt;
 
 /// Envoy's administration port, on the pod's loopback.
@@ -31,10 +31,12 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// Starts Envoy in `pod`; it is not ready yet, so that two can start at once.
-    pub(super) fn start(pod: &Pod, peer: &str, provider: Provider, tls: &Certificates, workers: u8) -> Result<Self> {
+    pub(super) fn start(pod: &Pod, peer: &str, plan: &Plan, tls: &Certificates) -> Result<Self> {
+        let Plan { provider, workers, .. } = *plan;
+        let mutual_tls = plan.sidecars == Sidecars::Both;
         let directory = pod.directory_for("envoy", provider.proxy_user())?;
         let path = directory.join("envoy.json").to_string_lossy().into_owned();
-        std::fs::write(&path, format!("{:#}", config::bootstrap(pod.name(), peer, provider, tls)))?;
+        std::fs::write(&path, format!("{:#}", config::bootstrap(pod.name(), peer, provider, tls, mutual_tls)))?;
         let program = parts::cached("envoy/envoy")?;
         let workers = workers.to_string();
         let arguments = ["-c", &path, "--concurrency", &workers, "--disable-hot-restart", "--log-level", "warning"];

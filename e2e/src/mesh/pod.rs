@@ -22,11 +22,19 @@ pub struct Pod {
     v6: Ipv6Addr,
     /// Files of its processes: configuration, data, logs.
     directory: PathBuf,
+    /// The control group of its processes, if they have one of their own.
+    cgroup: Option<PathBuf>,
 }
 
 impl Pod {
     /// Makes the namespace and plugs it into `node`'s bridge as the `index`th pod.
-    pub(super) fn new(node: &Netns, name: &'static str, index: u8, directory: &Path) -> Result<Self> {
+    pub(super) fn new(
+        node: &Netns,
+        name: &'static str,
+        index: u8,
+        directory: &Path,
+        cgroup: Option<&Path>,
+    ) -> Result<Self> {
         let netns = Netns::new(name)?;
         let v4 = Ipv4Addr::new(10, 244, 0, index);
         let v6 = Ipv6Addr::new(0xfd00, 0x244, 0, 0, 0, 0, 0, index.into());
@@ -45,7 +53,7 @@ impl Pod {
         ip(&["route", "add", "default", "via", "10.244.0.1"])?;
         let directory = directory.join(name);
         std::fs::create_dir(&directory)?;
-        Ok(Self { name, netns, v4, v6, directory })
+        Ok(Self { name, netns, v4, v6, directory, cgroup: cgroup.map(Path::to_owned) })
     }
 
     /// "client" or "server": also the name of its Kubernetes object and of its service account.
@@ -63,6 +71,10 @@ impl Pod {
 
     pub fn v6(&self) -> IpAddr {
         self.v6.into()
+    }
+
+    pub fn cgroup(&self) -> Option<&Path> {
+        self.cgroup.as_deref()
     }
 
     pub fn directory(&self) -> &Path {
@@ -91,15 +103,17 @@ impl Pod {
         program: &str,
         arguments: &[&str],
     ) -> Result<Process> {
-        let launch = Launch { netns: &self.netns, user, directory: &self.directory, stop, capture: false };
-        launch.start(name, program, arguments)
+        self.launch(user, stop, false).start(name, program, arguments)
     }
 
     /// Starts a program whose standard output [`Process::finish`] will return.
     pub fn start_captured(&self, user: User, name: &str, program: &str, arguments: &[&str]) -> Result<Process> {
-        let launch =
-            Launch { netns: &self.netns, user, directory: &self.directory, stop: Signal::SIGKILL, capture: true };
-        launch.start(name, program, arguments)
+        self.launch(user, Signal::SIGKILL, true).start(name, program, arguments)
+    }
+
+    fn launch(&self, user: User, stop: Signal, capture: bool) -> Launch<'_> {
+        let (netns, directory, cgroup) = (&self.netns, self.directory.as_path(), self.cgroup.as_deref());
+        Launch { netns, user, directory, cgroup, stop, capture }
     }
 
     /// Runs a program to its good end and returns its standard output.

@@ -49,6 +49,8 @@ pub struct Launch<'a> {
     pub user: User,
     /// Directory for the log and the passwd file.
     pub directory: &'a Path,
+    /// The control group it joins, if any.
+    pub cgroup: Option<&'a Path>,
     /// The signal that ends it: SIGKILL, or what a program needs to leave nothing behind.
     pub stop: Signal,
     /// True: standard output is kept for [`Process::finish`]. False: it goes to the log.
@@ -110,8 +112,14 @@ impl Launch<'_> {
     /// Makes `command` enter the pod and become its user between fork and exec.
     fn confine(&self, command: &mut Command, binds: Vec<Bind>) -> Result<()> {
         let netns = File::open(self.netns.path()).context("cannot open the pod's network namespace")?;
+        let cgroup = self.cgroup.map(|path| File::options().write(true).open(path.join("cgroup.procs"))).transpose();
+        let cgroup = cgroup.context("cannot open the control group")?;
         let (user, stop) = (self.user.0, self.stop);
         let body = move || -> io::Result<()> {
+            if let Some(cgroup) = &cgroup {
+                // 0: the writer itself.
+                nix::unistd::write(cgroup, b"0")?;
+            }
             setns(netns.as_fd(), CloneFlags::CLONE_NEWNET)?;
             nix::sched::unshare(CloneFlags::CLONE_NEWNS)?;
             // Slave, not private: a namespace file that the harness unmounts must go here too, or it would outlive

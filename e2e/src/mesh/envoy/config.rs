@@ -15,16 +15,18 @@ const UPSTREAM_TLS: &str = "type.googleapis.com/envoy.extensions.transport_socke
 const DOWNSTREAM_TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 const HTTP_OPTIONS: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/// The whole configuration of `pod`'s sidecar, which trusts `peer` and nobody else.
-pub(super) fn bootstrap(pod: &str, peer: &str, provider: Provider, tls: &Certificates) -> Value {
+/// The whole configuration of `pod`'s sidecar, which trusts `peer` and nobody else. Without `mutual_tls` it takes
+/// whatever comes in as it is: for clients that have no sidecar.
+pub(super) fn bootstrap(pod: &str, peer: &str, provider: Provider, tls: &Certificates, mutual_tls: bool) -> Value {
     let security = Security { pod, peer, tls };
+    let inbound = mutual_tls.then_some(&security);
     json!({
         "node": { "id": pod, "cluster": pod },
         "admin": { "address": address("127.0.0.1", super::ADMIN_PORT) },
         "static_resources": {
             "listeners": [
                 listener("outbound", provider.outbound_port(), outbound_chains()),
-                listener("inbound", provider.inbound_port(), inbound_chains(&security)),
+                listener("inbound", provider.inbound_port(), inbound_chains(inbound)),
             ],
             "clusters": [
                 // Sidecar to sidecar: HTTP/2 whatever the application speaks, as in a mesh.
@@ -44,16 +46,18 @@ fn outbound_chains() -> Vec<Value> {
     http.into_iter().chain([json!({ "filters": [tcp("outbound_tcp")] })]).collect()
 }
 
-fn inbound_chains(security: &Security) -> Vec<Value> {
+fn inbound_chains(security: Option<&Security>) -> Vec<Value> {
+    let secured = |mut chain: Value, protocols: &[&str]| {
+        if let Some(security) = security {
+            chain["transport_socket"] = security.downstream(protocols);
+        }
+        chain
+    };
     let http = [(ports::HTTP1, "inbound_http1"), (ports::HTTP2, "inbound_http2")].map(|(port, cluster)| {
-        json!({
-            "filter_chain_match": { "destination_port": port },
-            "transport_socket": security.downstream(&["h2"]),
-            "filters": [http(cluster)],
-        })
+        let chain = json!({ "filter_chain_match": { "destination_port": port }, "filters": [http(cluster)] });
+        secured(chain, &["h2"])
     });
-    let tcp = json!({ "transport_socket": security.downstream(&[]), "filters": [tcp("inbound_tcp")] });
-    http.into_iter().chain([tcp]).collect()
+    http.into_iter().chain([secured(json!({ "filters": [tcp("inbound_tcp")] }), &[])]).collect()
 }
 
 /// Listens on both families, separately, as Istio's dual-stack sidecars do.
