@@ -4,12 +4,13 @@
 //! * [`catalogue`] the rows and their goals; [`variant`] what is compared, and in which order
 //! * [`pair`] between two processes; [`proxied`] between two pods, through real Envoys
 //! * [`redirection`] what the daemon really redirected; [`spread`] medians and quartiles; [`result`] a finished row
-//! * [`table`] what a person reads
+//! * [`table`] and [`chart`] what a person reads
 //!
 //! In every round the windows of all variants follow right after one another, in an order that rotates: what drifts on a
 //! machine meets all of them alike. Plain means plain: the daemon is uninstalled before, not switched off.
 
 pub mod catalogue;
+mod chart;
 mod pair;
 mod proxied;
 mod redirection;
@@ -27,7 +28,7 @@ use crate::demo::prerequisites;
 use crate::interrupt;
 use crate::load::exchange::Window;
 use crate::mesh::sweep;
-use crate::report::words;
+use crate::report::{png, ratios, words};
 use catalogue::{Kind, Row};
 use pair::Stage;
 use redirection::Redirection;
@@ -48,6 +49,8 @@ pub struct Settings {
     /// Two processors for the two processes.
     pub apart: bool,
     pub json: Option<PathBuf>,
+    /// As PNG, or as SVG when the name ends so.
+    pub plot: Option<PathBuf>,
 }
 
 /// Measures, prints, writes.
@@ -85,7 +88,12 @@ pub fn run(settings: &Settings) -> Result<()> {
     }
     println!("\n{}", table::render(&comparisons));
     if let Some(path) = &settings.json {
-        write(path, &json(settings, &comparisons)?)?;
+        write(path, json(settings, &comparisons)?)?;
+    }
+    if let Some(path) = &settings.plot {
+        let svg = ratios::draw(&chart::chart(settings, &comparisons)?);
+        let is_svg = path.extension().is_some_and(|extension| extension == "svg");
+        write(path, if is_svg { svg.into_bytes() } else { png::render(&svg)? })?;
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! What a person sees at the end: one table and one picture of the same numbers.
 //!
+//! * [`ratios`] the picture of the benchmark
 //! * [`table`] for the terminal; [`picture`] as SVG, [`png`] the same as PNG; [`words`] numbers as people write them
 
 mod canvas;
 pub mod picture;
 pub mod png;
+pub mod ratios;
 pub mod table;
 pub mod words;
 

@@ -33,6 +33,9 @@ struct Args {
     /// Write everything that was measured to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw everything that was measured: PNG, or SVG when the name ends so
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Name the rows and do nothing
     #[arg(long)]
     list: bool,
@@ -71,8 +74,8 @@ fn run(args: Args) -> Result<()> {
             Ok(())
         }
         None => {
-            let Args { rounds, seconds, only, apart, json, .. } = args;
-            bench::run(&Settings { rounds, seconds, only, apart, json })
+            let Args { rounds, seconds, only, apart, json, plot, .. } = args;
+            bench::run(&Settings { rounds, seconds, only, apart, json, plot })
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Phase {
     pub p99_us: Option<f64>,
 }
 
-/// Warms up, and measures for as many seconds as the next line of standard input says.
+/// Warms up, and then runs for as many seconds as each line of standard input says.
 pub fn drive(task: &Task) -> Result<()> {
     pin(task.processor)?;
     let (mut line, input) = (String::new(), io::stdin());
@@ -42,16 +42,19 @@ pub fn drive(task: &Task) -> Result<()> {
     let mut client = Client::new(task)?;
     let warm_up = client.run(WARM_UP)?;
     println!("warm");
-    line.clear();
-    if input.read_line(&mut line)? == 0 {
-        return Ok(());
+    let mut mismatches = warm_up.mismatches;
+    loop {
+        line.clear();
+        if input.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let seconds: f64 = line.trim().parse().context("how many seconds?")?;
+        let mut phase = client.run(Duration::from_secs_f64(seconds))?;
+        // What was wrong before the window is as bad as in it.
+        mismatches += phase.mismatches;
+        phase.mismatches = mismatches;
+        println!("{}", serde_json::to_string(&phase)?);
     }
-    let seconds: f64 = line.trim().parse().context("how many seconds?")?;
-    let mut phase = client.run(Duration::from_secs_f64(seconds))?;
-    phase.mismatches += warm_up.mismatches;
-    println!("{}", serde_json::to_string(&phase)?);
-    io::copy(&mut input.lock(), &mut io::sink())?;
-    Ok(())
 }
 
 struct Client<'a> {

@@ -152,6 +152,12 @@ impl Exchange {
         Self { client, server, pattern }
     }
 
+    /// Goes on for a while longer, unmeasured.
+    pub fn warm_up(&mut self) -> Result<()> {
+        self.client.go(Duration::from_millis(250))?;
+        self.client.hear().map(drop)
+    }
+
     /// One window of `length`.
     pub fn measure(&mut self, length: Duration) -> Result<Window> {
         let before = self.settled()?;

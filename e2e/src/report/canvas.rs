@@ -54,6 +54,16 @@ impl Canvas {
         }
     }
 
+    pub(super) fn disc(&mut self, x: f64, y: f64, radius: f64, fill: &str) {
+        self.push(&format!(r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}" fill="{fill}"/>"#));
+    }
+
+    pub(super) fn ring(&mut self, x: f64, y: f64, radius: f64, stroke: &str) {
+        self.push(&format!(
+            r##"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}" fill="#ffffff" stroke="{stroke}" stroke-width="1.8"/>"##
+        ));
+    }
+
     pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64) {
         let ((x1, y1), (x2, y2)) = (from, to);
         self.push(&format!(

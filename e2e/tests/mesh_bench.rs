@@ -1,0 +1,59 @@
+//! The benchmark itself, in a second: every variant carries something, every byte is right, and nothing stays behind. How
+//! fast it was is not asked.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use meshaccel_e2e::bpf::Object;
+use meshaccel_e2e::{cgroup, stage, wait};
+use serde_json::Value;
+
+const BENCH: &str = env!("CARGO_BIN_EXE_meshaccel-bench");
+const VARIANTS: [&str; 4] = ["plain", "meshaccel", "published", "unix"];
+
+#[test]
+fn two_rows_have_all_variants_and_no_wrong_byte() {
+    stage::check(|| {
+        let directory = tempfile::tempdir()?;
+        for row in ["pair/ask-64-c16", "pair/duplex-1k"] {
+            let (json, plot) = (directory.path().join("bench.json"), directory.path().join("bench.png"));
+            let mut command = Command::new(BENCH);
+            command
+                .args(["--rounds", "1", "--seconds", "0.2", "--only", row, "--json"])
+                .arg(&json)
+                .arg("--plot")
+                .arg(&plot);
+            let output = command.output().context("cannot run the benchmark")?;
+            ensure!(output.status.success(), "{row}: {output:?}");
+            check(row, &serde_json::from_slice(&std::fs::read(&json)?)?)?;
+            ensure!(std::fs::read(&plot)?.starts_with(b"\x89PNG"), "{row}: not a picture");
+        }
+        nothing_is_left()
+    });
+}
+
+fn check(row: &str, document: &Value) -> Result<()> {
+    let rows = document["rows"].as_array().context("no rows")?;
+    ensure!(rows.len() == 1 && rows[0]["id"] == row, "{row}: {} rows", rows.len());
+    let variants = rows[0]["variants"].as_array().context("no variants")?;
+    let names: Vec<&str> = variants.iter().filter_map(|variant| variant["variant"].as_str()).collect();
+    ensure!(names == VARIANTS, "{row}: {names:?}");
+    for variant in variants {
+        let windows = variant["windows"].as_array().context("no windows")?;
+        ensure!(windows.len() == 1, "{row}: {} windows", windows.len());
+        ensure!(windows[0]["operations"].as_u64() > Some(0), "{row}: nothing was carried: {variant}");
+        ensure!(variant["mismatches"] == 0 && variant["broken"] == serde_json::json!([]), "{row}: {variant}");
+    }
+    Ok(())
+}
+
+/// What the published design attached, and its control group.
+fn nothing_is_left() -> Result<()> {
+    wait::until("the published design to be freed", std::time::Duration::from_secs(10), || {
+        Ok(Object::all("pub_")?.is_empty().then_some(()))
+    })?;
+    let groups = std::fs::read_dir(cgroup::root()?)?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let left: Vec<String> = groups.filter(|name| name.ends_with("-published")).collect();
+    ensure!(left.is_empty(), "control groups: {left:?}");
+    Ok(())
+}
