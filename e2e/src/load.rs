@@ -1,20 +1,21 @@
 //! Load and what it costs: wrk and h2load in the client pod, and the CPU that the whole machine spent meanwhile.
 //!
-//! * [`wrk`] requests a second, latencies, failures; [`h2load`] the same for HTTP/2,
-//!   [`databases`] for Redis and PostgreSQL
+//! * [`wrk`] requests a second, latencies, failures; [`h2load`] the same for HTTP/2
 //! * [`cpu`] busy time of the machine; [`sample`] one measured window and medians; [`compare`] windows in turns
 //! * [`pattern`] what two processes of our own do with one another: [`server`] and [`client`] are the processes, on
 //!   [`link`]s of TCP or Unix sockets, with bytes from the [`wheel`], which [`flow`] compares; [`exchange`] starts them
+//! * [`protocol`] HTTP/1.1, Redis and PostgreSQL, for a client ([`converse`]) of servers of somebody else's
 
 pub mod client;
 pub mod compare;
+mod converse;
 pub mod cpu;
-pub mod databases;
 pub mod exchange;
 mod flow;
 pub mod h2load;
 mod link;
 pub mod pattern;
+pub mod protocol;
 pub mod sample;
 pub mod server;
 mod wheel;

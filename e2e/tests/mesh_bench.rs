@@ -1,10 +1,11 @@
 //! The benchmark itself, in a second: every variant carries something, every byte is right, and nothing stays behind. How
 //! fast it was is not asked.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use meshaccel_e2e::bpf::Object;
+use meshaccel_e2e::bpf::{Object, Objects};
 use meshaccel_e2e::{cgroup, stage, wait};
 use serde_json::Value;
 
@@ -15,6 +16,7 @@ const VARIANTS: [&str; 4] = ["plain", "meshaccel", "published", "unix"];
 fn two_rows_have_all_variants_and_no_wrong_byte() {
     stage::check(|| {
         let directory = tempfile::tempdir()?;
+        let before = published()?;
         for row in ["pair/ask-64-c16", "pair/duplex-1k"] {
             let (json, plot) = (directory.path().join("bench.json"), directory.path().join("bench.png"));
             let mut command = Command::new(BENCH);
@@ -23,12 +25,18 @@ fn two_rows_have_all_variants_and_no_wrong_byte() {
                 .arg(&json)
                 .arg("--plot")
                 .arg(&plot);
-            let output = command.output().context("cannot run the benchmark")?;
+            let child =
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot run the benchmark")?;
+            let pid = child.id();
+            let output = child.wait_with_output()?;
             ensure!(output.status.success(), "{row}: {output:?}");
             check(row, &serde_json::from_slice(&std::fs::read(&json)?)?)?;
             ensure!(std::fs::read(&plot)?.starts_with(b"\x89PNG"), "{row}: not a picture");
+            no_group_is_left(pid)?;
         }
-        nothing_is_left()
+        wait::until("the published design to be freed", Duration::from_secs(10), || {
+            Ok(published()?.is_subset(&before).then_some(()))
+        })
     });
 }
 
@@ -47,13 +55,15 @@ fn check(row: &str, document: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What the published design attached, and its control group.
-fn nothing_is_left() -> Result<()> {
-    wait::until("the published design to be freed", std::time::Duration::from_secs(10), || {
-        Ok(Object::all("pub_")?.is_empty().then_some(()))
-    })?;
+/// What is loaded of the published design.
+fn published() -> Result<Objects> {
+    Object::all("pub_")
+}
+
+fn no_group_is_left(pid: u32) -> Result<()> {
+    let prefix = format!("meshaccel-{pid}-");
     let groups = std::fs::read_dir(cgroup::root()?)?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let left: Vec<String> = groups.filter(|name| name.ends_with("-published")).collect();
+    let left: Vec<String> = groups.filter(|name| name.starts_with(&prefix)).collect();
     ensure!(left.is_empty(), "control groups: {left:?}");
     Ok(())
 }

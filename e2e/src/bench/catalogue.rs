@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::variant::Variant;
 use crate::load::pattern::Pattern;
-use crate::mesh::Sidecars;
+use crate::load::protocol::{Page, Protocol};
 use crate::mesh::interception::Provider;
+use crate::mesh::{Sidecars, ports};
 
 /// What meshaccel is to reach against plain TCP: at least this ratio of operations, at most this ratio of CPU for each.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -38,22 +39,12 @@ pub struct Proxied {
 /// What goes through the Envoys.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Traffic {
-    Http1 {
-        path: &'static str,
-        connections: u32,
-    },
-    Http2 {
-        path: &'static str,
-        connections: u32,
-        streams: u32,
-    },
-    /// Request/response of the load generator's own.
-    Tcp {
-        size: usize,
-        connections: usize,
-    },
-    Redis,
-    Postgres,
+    /// h2load and nginx.
+    Http2 { path: &'static str, connections: u32, streams: u32 },
+    /// Request/response between the load generator's own two processes.
+    Tcp { size: usize, connections: usize },
+    /// The load generator's client, and a server of somebody else's on this port.
+    Server { port: u16, protocol: Protocol, connections: usize },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +90,6 @@ impl Row {
     pub fn unit(&self) -> &'static str {
         match self.kind {
             Kind::Pair(pattern) | Kind::NotSelected(pattern) => pattern.unit(),
-            Kind::Proxied(Proxied { traffic: Traffic::Postgres, .. }) => "transactions",
             Kind::Proxied(_) => "requests",
         }
     }
@@ -148,7 +138,8 @@ fn not_selected() -> Vec<Row> {
 }
 
 fn proxied() -> Vec<Row> {
-    let http1 = |path, connections| Traffic::Http1 { path, connections };
+    let server = |port, protocol, connections| Traffic::Server { port, protocol, connections };
+    let http1 = |page, connections| server(ports::HTTP1, Protocol::Http(page), connections);
     let http2 = Traffic::Http2 { path: "small", connections: 4, streams: 4 };
     let tcp = Traffic::Tcp { size: 64, connections: 16 };
     let mut rows = Vec::new();
@@ -160,16 +151,21 @@ fn proxied() -> Vec<Row> {
                 rows.push(Row { goal, ..Row::new(&id, label, kind) });
             };
             let goal = Goal { rate: 1.35, cpu: Some(0.75) };
-            add("http1", "HTTP/1.1, 16 connections", http1("small", 16), (count == 2).then_some(goal));
+            add("http1", "HTTP/1.1, 16 connections", http1(Page::Small, 16), (count == 2).then_some(goal));
             if (provider, sidecars) == (Provider::Istio, Sidecars::Both) {
-                add("http1-c1", "HTTP/1.1, 1 connection", http1("small", 1), None);
-                add("http1-64k", "HTTP/1.1, 64 KB, 16 connections", http1("64k", 16), None);
+                add("http1-c1", "HTTP/1.1, 1 connection", http1(Page::Small, 1), None);
+                add("http1-64k", "HTTP/1.1, 64 KB, 16 connections", http1(Page::Large, 16), None);
             }
             add("http2", "HTTP/2, 4 connections, 4 streams each", http2, None);
             add("tcp", "TCP, 64 B there and back, 16 connections", tcp, None);
             if (provider, sidecars) == (Provider::Istio, Sidecars::ServerOnly) {
-                add("redis", "Redis, SET of 64 B, 16 connections", Traffic::Redis, None);
-                add("postgres", "PostgreSQL, SELECT, 16 connections", Traffic::Postgres, None);
+                add("redis", "Redis, GET of 64 B, 16 connections", server(ports::REDIS, Protocol::Redis, 16), None);
+                add(
+                    "postgres",
+                    "PostgreSQL, SELECT of 64 B, 16 connections",
+                    server(ports::POSTGRES, Protocol::Postgres, 16),
+                    None,
+                );
             }
         }
     }

@@ -124,7 +124,7 @@ fn tcp() -> Address {
 }
 
 /// What lives long is promoted some time, and measured then; what is not promoted within a second is measured as it is.
-fn until_redirected(daemon: &Daemon, exchange: &mut Exchange) -> Result<()> {
+pub(super) fn until_redirected(daemon: &Daemon, exchange: &mut Exchange) -> Result<()> {
     for _ in 0..4 {
         if daemon.messages("redirected")? > 0 {
             break;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::converse::Conversation;
 use super::flow::Duplex;
 use super::link::{PATIENCE_MS, connect, unless_it_waits, wait};
 use super::pattern::{Pattern, Task};
@@ -32,6 +33,23 @@ pub struct Phase {
     /// Of answers; microseconds.
     pub p50_us: Option<f64>,
     pub p99_us: Option<f64>,
+}
+
+/// How long answers took, in nanoseconds.
+#[derive(Debug, Default)]
+pub(super) struct Times(Vec<u32>);
+
+impl Times {
+    pub(super) fn add(&mut self, time: Duration) {
+        self.0.push(time.as_nanos() as u32);
+    }
+
+    /// 50 and 99 percent, in microseconds.
+    pub(super) fn percentiles(mut self) -> (Option<f64>, Option<f64>) {
+        self.0.sort_unstable();
+        let of = |percent: usize| self.0.get(self.0.len() * percent / 100).map(|&ns| f64::from(ns) / 1000.0);
+        (of(50), of(99))
+    }
 }
 
 /// Warms up, and then runs for as many seconds as each line of standard input says.
@@ -67,6 +85,8 @@ struct Client<'a> {
     duplex: Duplex,
     /// Where the next short connection's bytes begin.
     next: u64,
+    /// With a server of somebody else's.
+    conversation: Option<Conversation>,
 }
 
 /// One connection with one request outstanding.
@@ -87,7 +107,13 @@ impl<'a> Client<'a> {
         let connections = match task.pattern {
             Pattern::Ask { connections, .. } => connections,
             Pattern::Stream { .. } | Pattern::Duplex { .. } => 1,
-            Pattern::Connect { .. } => 0,
+            Pattern::Connect { .. } | Pattern::Converse { .. } => 0,
+        };
+        let conversation = match task.pattern {
+            Pattern::Converse { protocol, connections } => {
+                Some(Conversation::new(&task.address, protocol, connections)?)
+            }
+            _ => None,
         };
         let (epoll, mut askers) = (Epoll::new()?, Vec::new());
         for number in 0..connections {
@@ -97,7 +123,7 @@ impl<'a> Client<'a> {
             askers.push(Asker::new(stream, number as u64 * 1009));
         }
         let (wheel, duplex) = (Wheel::new(), Duplex::default());
-        Ok(Self { task, wheel, buffer: vec![0; LONGEST], askers, epoll, duplex, next: 0 })
+        Ok(Self { task, wheel, buffer: vec![0; LONGEST], askers, epoll, duplex, next: 0, conversation })
     }
 
     fn run(&mut self, length: Duration) -> Result<Phase> {
@@ -108,6 +134,7 @@ impl<'a> Client<'a> {
             Pattern::Stream { size } => self.stream(size, end),
             Pattern::Duplex { size } => self.duplex(size, end),
             Pattern::Connect { size, requests } => self.connect(size, requests, end),
+            Pattern::Converse { .. } => self.conversation.as_mut().context("nobody to talk to")?.run(end),
         }
         .with_context(|| format!("{:?}", self.task.pattern))?;
         (phase.start_ns, phase.end_ns) = (start_ns, monotonic_ns()?);
@@ -115,7 +142,7 @@ impl<'a> Client<'a> {
     }
 
     fn ask(&mut self, size: usize, end: Instant) -> Result<Phase> {
-        let (mut phase, mut times) = (Phase::default(), Vec::new());
+        let (mut phase, mut times) = (Phase::default(), Times::default());
         let start = Instant::now();
         for (key, asker) in self.askers.iter_mut().enumerate() {
             asker.asked_at = start;
@@ -138,17 +165,15 @@ impl<'a> Client<'a> {
                 let Some(right) = asker.receive(&self.wheel, size, &mut self.buffer)? else { continue };
                 phase.mismatches += u64::from(!right);
                 now = Instant::now();
-                times.push(now.duration_since(asker.asked_at).as_nanos() as u32);
+                times.add(now.duration_since(asker.asked_at));
                 asker.asked_at = now;
                 asker.send(&self.wheel, size, &self.epoll, key)?;
             }
         }
-        phase.operations = times.len() as u64;
+        phase.operations = times.0.len() as u64;
         phase.sent = phase.operations * size as u64;
         phase.received = phase.sent;
-        times.sort_unstable();
-        let percentile = |percent: usize| times.get(times.len() * percent / 100).map(|&ns| f64::from(ns) / 1000.0);
-        (phase.p50_us, phase.p99_us) = (percentile(50), percentile(99));
+        (phase.p50_us, phase.p99_us) = times.percentiles();
         Ok(phase)
     }
 

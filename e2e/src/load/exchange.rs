@@ -136,7 +136,8 @@ impl Window {
 pub struct Exchange {
     // Dropped first: a server without a client has nothing to complain about.
     client: Worker,
-    server: Worker,
+    /// `None`: somebody else's.
+    server: Option<Worker>,
     pattern: Pattern,
 }
 
@@ -144,11 +145,11 @@ impl Exchange {
     /// Starts both, the server listening on `address`.
     pub fn start(server: Place, client: Place, pattern: Pattern, address: &Address) -> Result<Self> {
         let server = Worker::server(server, pattern, address)?;
-        Ok(Self::of(server, Worker::client(client, pattern, address)?, pattern))
+        Ok(Self::of(Some(server), Worker::client(client, pattern, address)?, pattern))
     }
 
     /// The client may know the server under another address than it listens on.
-    pub fn of(server: Worker, client: Worker, pattern: Pattern) -> Self {
+    pub fn of(server: Option<Worker>, client: Worker, pattern: Pattern) -> Self {
         Self { client, server, pattern }
     }
 
@@ -171,9 +172,10 @@ impl Exchange {
 
     /// What the server says once nothing is on its way any more.
     fn settled(&mut self) -> Result<Report> {
-        let mut last = self.server.report()?;
+        let Some(server) = &mut self.server else { return Ok(Report::default()) };
+        let mut last = server.report()?;
         interrupt::until("the server has read everything", Duration::from_secs(10), || {
-            let before = std::mem::replace(&mut last, self.server.report()?);
+            let before = std::mem::replace(&mut last, server.report()?);
             Ok((before.received == last.received).then_some(()))
         })?;
         Ok(last)
@@ -186,12 +188,12 @@ fn window(pattern: Pattern, phase: Phase, before: Report, after: Report, busy_us
     let client_seconds = (phase.end_ns - phase.start_ns) as f64 / 1e9;
     let server_seconds = after.last_at_ns.saturating_sub(phase.start_ns) as f64 / 1e9;
     let (operations, seconds) = match pattern {
-        Pattern::Ask { .. } | Pattern::Connect { .. } => (phase.operations, client_seconds),
+        Pattern::Ask { .. } | Pattern::Connect { .. } | Pattern::Converse { .. } => (phase.operations, client_seconds),
         Pattern::Stream { size } => (at_server / size as u64, server_seconds),
         Pattern::Duplex { size } => ((at_server + phase.received) / size as u64, client_seconds.max(server_seconds)),
     };
     let bytes = match pattern {
-        Pattern::Ask { .. } | Pattern::Connect { .. } => phase.sent + phase.received,
+        Pattern::Ask { .. } | Pattern::Connect { .. } | Pattern::Converse { .. } => phase.sent + phase.received,
         Pattern::Stream { .. } => at_server,
         Pattern::Duplex { .. } => phase.sent + (after.sent - before.sent),
     };

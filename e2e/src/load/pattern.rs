@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::protocol::Protocol;
+
 /// What the two processes do with one another. Sizes are bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pattern {
@@ -16,20 +18,15 @@ pub enum Pattern {
     Duplex { size: usize },
     /// Connects, asks so many times, closes. An operation is such a connection.
     Connect { size: usize, requests: usize },
+    /// Each connection asks a server of somebody else's, and waits. An operation is an answer.
+    Converse { protocol: Protocol, connections: usize },
 }
 
 impl Pattern {
-    /// Bytes of one message.
-    pub fn size(self) -> usize {
-        match self {
-            Self::Ask { size, .. } | Self::Stream { size } | Self::Duplex { size } | Self::Connect { size, .. } => size,
-        }
-    }
-
     /// What an operation is called.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Ask { .. } => "requests",
+            Self::Ask { .. } | Self::Converse { .. } => "requests",
             Self::Stream { .. } | Self::Duplex { .. } => "messages",
             Self::Connect { .. } => "connections",
         }

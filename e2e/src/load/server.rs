@@ -35,7 +35,7 @@ const FIRST: usize = 2;
 enum Connection {
     Echo { stream: File, message: Vec<u8>, filled: usize, sent: usize },
     Sink { stream: File, incoming: Incoming },
-    Duplex { stream: File, duplex: Duplex },
+    Duplex { stream: File, size: usize, duplex: Duplex },
 }
 
 struct Server {
@@ -100,7 +100,8 @@ impl Server {
                 Connection::Echo { stream, message: vec![0; size], filled: 0, sent: 0 }
             }
             Pattern::Stream { .. } => Connection::Sink { stream, incoming: Incoming::default() },
-            Pattern::Duplex { .. } => Connection::Duplex { stream, duplex: Duplex::default() },
+            Pattern::Duplex { size } => Connection::Duplex { stream, size, duplex: Duplex::default() },
+            Pattern::Converse { .. } => return Ok(()),
         });
         Ok(())
     }
@@ -127,9 +128,9 @@ impl Server {
                 report.last_at_ns = monotonic_ns()?;
                 result.map(drop)
             }
-            Connection::Duplex { stream, duplex } => {
+            Connection::Duplex { stream, size, duplex } => {
                 let before = (duplex.incoming.mismatches, duplex.incoming.position, duplex.outgoing.position);
-                let result = duplex.turn(stream, wheel, self.pattern.size(), events, buffer);
+                let result = duplex.turn(stream, wheel, *size, events, buffer);
                 report.mismatches += duplex.incoming.mismatches - before.0;
                 if duplex.incoming.position > before.1 {
                     report.received += duplex.incoming.position - before.1;

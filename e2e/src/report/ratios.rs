@@ -41,7 +41,7 @@ const WIDTH: f64 = 1120.0;
 const LEFT: f64 = 40.0;
 /// Labels end before, the scale begins here.
 const SCALE_LEFT: f64 = 372.0;
-const SCALE_RIGHT: f64 = 912.0;
+const SCALE_RIGHT: f64 = 884.0;
 /// The columns of figures end here.
 const RATIO_COLUMN: f64 = 990.0;
 const CPU_COLUMN: f64 = 1080.0;

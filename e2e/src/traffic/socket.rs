@@ -204,6 +204,7 @@ pub fn patiently<T>(stream: &TcpStream, events: i16, mut call: impl FnMut() -> i
 }
 
 /// An epoll set. `key` of [`Epoll::add`] comes back with each event.
+#[derive(Debug)]
 pub struct Epoll(OwnedFd);
 
 impl AsFd for Epoll {
