@@ -95,12 +95,13 @@ impl Row {
     }
 }
 
-/// All rows whose id begins with `only`.
+/// All rows whose id begins with `only`; one row, when that is its whole id.
 pub fn rows(only: &str) -> Vec<Row> {
     let mut rows = pairs();
     rows.extend(not_selected());
     rows.extend(proxied());
-    rows.retain(|row| row.id.starts_with(only));
+    let whole = rows.iter().any(|row| row.id == only);
+    rows.retain(|row| if whole { row.id == only } else { row.id.starts_with(only) });
     rows
 }
 
@@ -184,6 +185,7 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), all);
         assert!(rows("pair/ask").iter().all(|row| row.id.starts_with("pair/ask")) && !rows("pair/ask").is_empty());
+        assert_eq!(rows("pair/ask-1").len(), 1, "not pair/ask-16k");
         assert!(rows("nothing").is_empty());
     }
 }

@@ -24,7 +24,7 @@ struct Args {
     /// Length of one window in seconds
     #[arg(long, default_value_t = 0.8)]
     seconds: f64,
-    /// Only rows whose id begins so, e.g. pair/ask (see --list)
+    /// Only rows whose id begins so, e.g. pair/ask; a whole id is that row alone (see --list)
     #[arg(long, default_value = "", value_name = "PREFIX")]
     only: String,
     /// Give the two processes of a pair a processor each instead of one together: more like a pod, and noisier
