@@ -28,6 +28,6 @@ pub struct LessonKey {
 pub struct Lesson {
     /// Recorded connections in a row that ended without ever having been promoted.
     pub short_lived: u32,
-    /// Connections that were promoted and then found to send small messages one way.
-    pub one_way: u32,
+    /// Connections that were promoted and left because that was no gain.
+    pub no_gain: u32,
 }

@@ -75,6 +75,8 @@ pub struct Offsets {
     pub peek_offset: u32,
     /// `sock.sk_tsflags`
     pub stamp_flags: u32,
+    /// `sock.sk_err`
+    pub error: u32,
     /// `sock.sk_shutdown`
     pub shutdown: u32,
     /// Byte of `tcp_sock.nonagle`, and the bit in it that is TCP_NAGLE_CORK

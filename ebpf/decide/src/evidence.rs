@@ -19,6 +19,9 @@ pub const LARGE: u64 = 8192;
 /// Segments in one direction for each in the other, from which on a connection counts as one-way.
 pub const ONE_WAY: u32 = 16;
 
+/// Mean size up to which messages are small enough to be tried although others of the port gained nothing: 4 KiB.
+const SMALL: u64 = 4096;
+
 /// Segments after which a connection that got no answer is known as one-way: many begin with a banner or a preface.
 const PATIENCE: u32 = 64;
 
@@ -42,8 +45,8 @@ pub struct Evidence {
     pub application_reads: bool,
     /// What goes out is read by an application.
     pub peer_application_reads: bool,
-    /// Connections of its port were found to send small messages one way.
-    pub one_way_before: bool,
+    /// Connections of its port were promoted in vain.
+    pub no_gain_before: bool,
 }
 
 /// Promote it?
@@ -60,11 +63,14 @@ pub fn worth(evidence: &Evidence) -> Result<(), Reason> {
     if more / ONE_WAY >= less {
         // Large segments may be large messages, which gain, or many small ones packed into one, which lose: only redirecting
         // them tells (see `gain`), so it is tried once a port.
-        if evidence.one_way_before || bytes < GAINS_ONE_WAY.wrapping_mul(more as u64) {
+        if evidence.no_gain_before || bytes < GAINS_ONE_WAY.wrapping_mul(more as u64) {
             return Err(if less == 0 && more < PATIENCE { Reason::Candidate } else { Reason::OneWay });
         }
-    } else if less < SEGMENTS_EACH_WAY {
+    } else if less < SEGMENTS_EACH_WAY || (evidence.no_gain_before && less < PATIENCE) {
         return Err(Reason::Candidate);
+    }
+    if evidence.no_gain_before && bytes > SMALL.wrapping_mul(more as u64) {
+        return Err(Reason::Backlogged);
     }
     let large = |bytes: u64, segments: u32| bytes > LARGE.wrapping_mul(segments as u64);
     if evidence.application_reads && large(evidence.bytes_in, evidence.segments_in) {
@@ -82,7 +88,7 @@ mod tests {
 
     fn evidence(segments_in: u32, segments_out: u32) -> Evidence {
         let (bytes_in, bytes_out) = (u64::from(segments_in) * 64, u64::from(segments_out) * 64);
-        let (application_reads, peer_application_reads, one_way_before) = (true, false, false);
+        let (application_reads, peer_application_reads, no_gain_before) = (true, false, false);
         Evidence {
             segments_in,
             segments_out,
@@ -90,7 +96,7 @@ mod tests {
             bytes_out,
             application_reads,
             peer_application_reads,
-            one_way_before,
+            no_gain_before,
         }
     }
 
@@ -110,7 +116,16 @@ mod tests {
         assert_eq!(worth(&evidence(0, 63)), Err(Reason::Candidate));
         let download = Evidence { bytes_out: 1000 * 60_000, ..evidence(0, 1000) };
         assert_eq!(worth(&download), Ok(()));
-        assert_eq!(worth(&Evidence { one_way_before: true, ..download }), Err(Reason::OneWay));
+        assert_eq!(worth(&Evidence { no_gain_before: true, ..download }), Err(Reason::OneWay));
+    }
+
+    #[test]
+    fn where_others_gained_nothing_more_is_asked() {
+        let before = |each| Evidence { no_gain_before: true, ..evidence(each, each) };
+        assert_eq!(worth(&before(63)), Err(Reason::Candidate));
+        assert_eq!(worth(&before(64)), Ok(()));
+        let larger = Evidence { bytes_out: 64 * 5000, bytes_in: 64 * 5000, application_reads: false, ..before(64) };
+        assert_eq!(worth(&larger), Err(Reason::Backlogged));
     }
 
     #[test]

@@ -112,9 +112,6 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
     if let Some(reason) = sender.no_gain {
         return Err(reason);
     }
-    if sender.path_needs {
-        return Err(Reason::PathKeptAlive);
-    }
     Ok(())
 }
 
@@ -167,6 +164,9 @@ fn in_order(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
     }
 }
 
+/// What may wait when a message overdraws: 16 KiB.
+const HEADER: u32 = 16 * 1024;
+
 /// The kernel bounds the redirected queue by nothing, so this does (invariant 3): by the policy's budgets, and by half of
 /// the peer's receive buffer. Redirected bytes count against that buffer, but reading them sends no window update: were it
 /// full, TCP's window would close and stay closed until a probe, 200 ms or more later, and the messages that must take TCP
@@ -174,6 +174,10 @@ fn in_order(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
 #[inline(always)]
 fn fits(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     let Some(queue) = peer.queue() else { return Err(Reason::PeerUnreadable) };
+    // A message that passes behind unread redirected ones costs more than itself (see `skmsg.rs`); it is not urgent.
+    if sender.path_needs && queue.empty {
+        return Err(Reason::PathKeptAlive);
+    }
     let (messages, bytes) = if queue.empty { (0, 0) } else { (sender.messages, sender.bytes) };
     if messages >= sender.max_messages {
         return Err(Reason::MessageBudget);
@@ -183,7 +187,10 @@ fn fits(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     let waiting = queue.bytes.unwrap_or(bytes);
     let half = queue.receive_buffer / 2;
     let budget = if half < sender.max_bytes { half } else { sender.max_bytes };
-    if waiting.saturating_add(sender.size) > budget {
+    // A large message right behind a small one (a body behind its header) may overdraw: for the reader's sake both had
+    // better come the same way.
+    let overdraws = !queue.empty && waiting <= HEADER && sender.size <= sender.max_bytes;
+    if waiting.saturating_add(sender.size) > budget && !overdraws {
         return Err(Reason::ByteBudget);
     }
     Ok(Redirect { messages: messages.wrapping_add(1), bytes: bytes.saturating_add(sender.size) })

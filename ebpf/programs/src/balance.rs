@@ -46,14 +46,17 @@ fn look(socket: *mut c_void, connection: &mut Connection) {
         connection.one_way_bytes = bytes;
     }
     let bytes = bytes.wrapping_sub(connection.one_way_bytes);
-    if connection.no_gain != 0 {
-        return;
-    }
     if let Some(reason) = gain::none(connection.one_way_looks, bytes, connection.passed_looks) {
+        give_up(socket, connection, reason);
+    }
+}
+
+/// This end's messages pass from now on, and both ends leave.
+#[inline(always)]
+pub fn give_up(socket: *mut c_void, connection: &mut Connection, reason: Reason) {
+    if connection.no_gain == 0 {
         connection.no_gain = reason as u32;
         rescue::hold(socket, connection);
-        if matches!(reason, Reason::OneWay) {
-            lesson::one_way(connection);
-        }
+        lesson::no_gain(connection);
     }
 }

@@ -35,7 +35,7 @@ pub fn peer(sender: &Connection, reason: Reason) {
 /// A sender that still has this end down as ready must not find its next stay by the old key, since a thread may by then
 /// be blocked in the plain receive call: the next stay is another generation.
 #[inline(always)]
-fn remove(id: EndId, mut key: SocketKey) -> Option<*mut EndRecord> {
+pub fn remove(id: EndId, mut key: SocketKey) -> Option<*mut EndRecord> {
     // SAFETY: a key on the stack.
     unsafe { bpf_map_delete_elem(address(&ma_sockets), (&raw mut key).cast()) };
     let record = ma_ends.get_ptr_mut(id)?;

@@ -19,11 +19,11 @@ pub fn skips(key: &SocketKey, id: &EndId) -> bool {
     learnt.is_some_and(|learnt| lesson::skips(learnt.short_lived, id))
 }
 
-/// Were connections of this port found to send small messages one way?
+/// Were connections of this port promoted in vain?
 #[inline(always)]
-pub fn one_way_before(connection: &Connection) -> bool {
+pub fn no_gain_before(connection: &Connection) -> bool {
     // SAFETY: one field is read, which may change meanwhile.
-    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.one_way != 0)
+    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.no_gain != 0)
 }
 
 /// A recorded connection ends.
@@ -35,7 +35,7 @@ pub fn ended(connection: &Connection) {
         // SAFETY: a value of the map. Two ends at once may lose a count.
         unsafe { (*learnt).short_lived = if never_promoted { (*learnt).short_lived.saturating_add(1) } else { 0 } }
     } else if never_promoted {
-        let _ = ma_lessons.insert(key, Lesson { short_lived: 1, one_way: 0 }, 0);
+        let _ = ma_lessons.insert(key, Lesson { short_lived: 1, no_gain: 0 }, 0);
     }
 }
 
@@ -48,14 +48,14 @@ pub fn gained(connection: &Connection) {
     }
 }
 
-/// A connection turned out to send small messages one way.
+/// A connection was promoted in vain.
 #[inline(always)]
-pub fn one_way(connection: &Connection) {
+pub fn no_gain(connection: &Connection) {
     let key = of(&connection.key, &connection.id);
     if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
         // SAFETY: as above.
-        unsafe { (*learnt).one_way = (*learnt).one_way.saturating_add(1) }
+        unsafe { (*learnt).no_gain = (*learnt).no_gain.saturating_add(1) }
     } else {
-        let _ = ma_lessons.insert(key, Lesson { short_lived: 0, one_way: 1 }, 0);
+        let _ = ma_lessons.insert(key, Lesson { short_lived: 0, no_gain: 1 }, 0);
     }
 }

@@ -110,6 +110,7 @@ pub static OFFSETS: Offsets = Offsets {
     zero_copy: 0,
     peek_offset: 0,
     stamp_flags: 0,
+    error: 0,
     shutdown: 0,
     nagle: 0,
     nagle_cork: 0,

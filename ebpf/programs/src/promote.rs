@@ -128,8 +128,9 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if connection.side != SIDE_SIDECAR && own.segments_in() < READ_FIRST {
         return Err(Reason::Candidate);
     }
-    if policy.flags & EAGER == 0 || no_gain {
-        weigh(own, connection, policy)?;
+    let no_gain_before = lesson::no_gain_before(connection);
+    if policy.flags & EAGER == 0 || no_gain || no_gain_before {
+        weigh(own, connection, policy, no_gain_before)?;
     }
     let mut key = connection.key;
     // SAFETY: a key on the stack and a socket pointer that the verifier knows; the value of a SOCKHASH is a socket.
@@ -158,7 +159,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
 }
 
 #[inline(always)]
-fn weigh(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(), Reason> {
+fn weigh(own: Own, connection: &mut Connection, policy: &Policy, no_gain_before: bool) -> Result<(), Reason> {
     let worth = worth(&Evidence {
         segments_in: own.segments_in().wrapping_sub(connection.base_segments_in),
         segments_out: own.segments_out().wrapping_sub(connection.base_segments_out),
@@ -166,7 +167,7 @@ fn weigh(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(), R
         bytes_out: own.bytes_acked().wrapping_sub(connection.base_bytes_out),
         application_reads: connection.side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
         peer_application_reads: connection.peer_side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
-        one_way_before: lesson::one_way_before(connection),
+        no_gain_before,
     });
     if worth == Err(Reason::OneWay) {
         // Should it begin to go both ways, what came before must not count against it.

@@ -15,7 +15,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bp
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
-use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN, SIDE_SIDECAR};
+use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN};
 use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::alive::path_needs;
@@ -56,6 +56,7 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
                     connection.reason = Reason::SpliceTooLate as u32;
                     return SK_DROP;
                 }
+                _ if falls_behind(connection) => balance::give_up(socket, connection, Reason::Backlogged),
                 _ => watch(socket, connection),
             }
             reason
@@ -65,6 +66,17 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
     counters::message(reason as u32, size);
     balance::weigh(socket, connection);
     SK_PASS
+}
+
+/// This message goes to the TCP queue, and redirected ones before it are unread. tcp_bpf_recvmsg does not go on from one queue
+/// into the other: the reader will be given less than it asked for although more is there. One that is told of bytes once
+/// (EPOLLET) and takes that for the end of what is there, as nginx and tokio do, would wait for ever. So such a reader is
+/// taken out of the SOCKHASH, where there is one queue, and woken.
+#[inline(always)]
+fn falls_behind(connection: &Connection) -> bool {
+    connection.peer_state != PEER_UNKNOWN
+        && Other(connection.peer_socket).redirected_queue_empty() == Some(false)
+        && Other(connection.peer_socket).cookie() == Some(connection.peer_key.socket_cookie)
 }
 
 /// The reader splices from this very socket, and redirected bytes are waiting that splice does not see: what passed now
@@ -78,12 +90,12 @@ fn too_late(connection: &Connection) -> bool {
         && peer.redirected_queue_empty() == Some(false)
 }
 
-/// An application in the SOCKHASH to which bytes go through TCP may not learn of them (see `rescue.rs`): the next pass
+/// A reader in the SOCKHASH to which bytes go through TCP may not learn of them (see `rescue.rs`): the next pass
 /// looks after it. The count of passed messages is raised before the flag is read, and the pass reads it again after it
 /// has taken the flag down, which it does only when nothing has passed for a while.
 #[inline(always)]
 fn watch(socket: *mut c_void, connection: &mut Connection) {
-    if connection.sender_passed != 0 || connection.peer_state == PEER_UNKNOWN || connection.peer_side == SIDE_SIDECAR {
+    if connection.sender_passed != 0 || connection.peer_state == PEER_UNKNOWN {
         return;
     }
     connection.sender_passed = 1;

@@ -14,6 +14,8 @@ use meshaccel_decide::verdict::Queue;
 pub const AF_INET6: u16 = 10;
 /// `TCP_ESTABLISHED`
 pub const TCP_ESTABLISHED: u8 = 1;
+/// `TCP_CLOSE_WAIT`
+pub const TCP_CLOSE_WAIT: u8 = 8;
 /// `TCP_CLOSE`
 pub const TCP_CLOSE: u8 = 7;
 
@@ -68,6 +70,11 @@ impl Own {
     #[inline(always)]
     pub fn state(self) -> u8 {
         self.load(offset!(state))
+    }
+    /// `sk_err`: the error that the next call will report.
+    #[inline(always)]
+    pub fn has_failed(self) -> bool {
+        self.load::<i32>(offset!(error)) != 0
     }
     #[inline(always)]
     pub fn segments_in(self) -> u32 {

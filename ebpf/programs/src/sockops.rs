@@ -4,11 +4,12 @@
 //! belongs to a selected pod.
 
 use crate::counters;
+use crate::demote;
 use crate::lesson;
 use crate::maps::{ma_ends, ma_sockets, offset};
 use crate::pair;
 use crate::record::{self, policy_of};
-use crate::socket::{AF_INET6, Own, TCP_CLOSE};
+use crate::socket::{AF_INET6, Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
 use aya_ebpf::bindings::{
     BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB,
     BPF_SOCK_OPS_STATE_CB_FLAG, bpf_sock_ops,
@@ -43,6 +44,11 @@ fn established(ctx: &SockOpsContext, role: Role) {
     let Some((socket, own)) = socket(ctx) else { return };
     let key = key(ctx, netns_cookie);
     let id = identity(ctx, role);
+    if let Some(earlier) = record::find(socket) {
+        // connect(AF_UNSPEC), and then connect again: nothing of the earlier connection may be read from this one.
+        demote::remove(earlier.id, earlier.key);
+        let _ = ma_ends.remove(earlier.id);
+    }
     if lesson::skips(&key, &id) {
         counters::event(Event::NotRecorded);
         return;
@@ -121,16 +127,27 @@ fn state_changed(ctx: &SockOpsContext) {
     if ctx.arg(1) != u32::from(TCP_CLOSE) {
         return;
     }
-    let Some((socket, _)) = socket(ctx) else { return };
-    if let Some(connection) = record::find(socket) {
-        // What only watches promotes nothing, and learns nothing from that.
-        let policy = record::policy_in(connection.slot, connection.key.netns_cookie);
-        if policy.is_some_and(|policy| policy.flags & ENFORCE != 0) {
-            lesson::ended(connection);
-        }
-        let _ = ma_ends.remove(connection.id);
-        counters::event(Event::Closed);
+    let Some((socket, own)) = socket(ctx) else { return };
+    let Some(connection) = record::find(socket) else { return };
+    // What only watches promotes nothing, and learns nothing from that.
+    let policy = record::policy_in(connection.slot, connection.key.netns_cookie);
+    if policy.is_some_and(|policy| policy.flags & ENFORCE != 0) {
+        lesson::ended(connection);
     }
+    if own.redirected_queue_empty() == Some(true) || disconnects(ctx.arg(0), own) {
+        demote::remove(connection.id, connection.key);
+    }
+    let _ = ma_ends.remove(connection.id);
+    counters::event(Event::Closed);
+}
+
+/// A closed socket may live on, and its calls had better be TCP's own: tcp_bpf_sendmsg reports an error again and again that
+/// TCP reports once. But what was redirected to it may still be read, so it leaves the SOCKHASH only when nothing is. Unless
+/// it was closed by connect(AF_UNSPEC), which alone leads from an open connection to CLOSE without an error: then TCP throws
+/// away what is unread, and so must this; it would be read from the socket's next connection.
+#[inline(always)]
+fn disconnects(from: u32, own: Own) -> bool {
+    (from == u32::from(TCP_ESTABLISHED) || from == u32::from(TCP_CLOSE_WAIT)) && !own.has_failed()
 }
 
 #[inline(always)]

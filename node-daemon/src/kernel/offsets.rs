@@ -47,6 +47,7 @@ pub fn find(btf: &Btf) -> Result<Offsets, BtfError> {
         zero_copy: flag("SOCK_ZEROCOPY")?,
         peek_offset: sock("sk_peek_off")?,
         stamp_flags: sock("sk_tsflags")?,
+        error: sock("sk_err")?,
         shutdown: sock("sk_shutdown")?,
         nagle,
         nagle_cork: nagle_off << 1,
