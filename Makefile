@@ -5,7 +5,7 @@ CARGO := cargo
 PROFILE := --release
 BIN := target/release
 
-.PHONY: help build demo test test-unit test-kernel test-mesh bench lint crds clean setup-build setup-mesh
+.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers bench lint crds clean setup-build setup-mesh setup-strangers
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -18,6 +18,10 @@ setup-mesh:
 	@echo "[setup] Envoy, iptables, nginx, wrk and the like"
 	@scripts/setup.sh mesh
 
+setup-strangers:
+	@echo "[setup] other projects' own tests"
+	@scripts/setup.sh strangers
+
 build: setup-build ## Build everything (installs the eBPF tool chain if it is missing)
 	@echo "[build] kernel programs, daemon, harness (a few minutes the first time)"
 	@$(CARGO) build $(PROFILE) --quiet
@@ -27,10 +31,10 @@ demo: ## Two real pods with Envoys, before and after: a table and a picture
 	@$(MAKE) --no-print-directory build setup-mesh
 	@$(BIN)/meshaccel-demo
 
-test: ## All tests: pure ones on the host, then the kernel's, then real Envoys (root)
+test: ## All tests: pure ones on the host, then the kernel's, real Envoys, strangers' (root)
 	@scripts/check-machine.sh
-	@$(MAKE) --no-print-directory build setup-mesh
-	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh
+	@$(MAKE) --no-print-directory build setup-mesh setup-strangers
+	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-strangers
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
@@ -44,6 +48,10 @@ test-kernel: ## The real object under real sockets, in private network namespace
 test-mesh: ## Real Envoys with Istio's and Linkerd's rules (root)
 	@echo "[test] mesh"
 	scripts/run-tests.sh mesh_
+
+test-strangers: ## Tests of CPython, Go and others, outside and inside (root); MESHACCEL_STRANGERS=all: the long ones too
+	@echo "[test] strangers"
+	scripts/run-tests.sh strangers_
 
 bench: ## Ratios against plain TCP, interleaved in one run: a table, JSON, a picture (root, 25 minutes)
 	@scripts/check-machine.sh

@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh build   the eBPF tool chain (a compiler with `core` for BPF, and bpf-linker)
 #   scripts/setup.sh mesh    the real parts of demo, tests and benchmark (Envoy, iptables, nginx, wrk, ...)
-#   scripts/setup.sh         both
+#   scripts/setup.sh strangers  other projects' own tests, which must not notice acceleration (CPython's, Go's)
+#   scripts/setup.sh         all of them
 #
 # Cache: ${MESHACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel}. Everything in it is named by version and
 # can be deleted at any time; the next run makes it again.
@@ -112,6 +113,52 @@ linkerd_init() {
     ln -sfn "$root" "$CACHE/linkerd-init"
 }
 
+# CPython's own tests with an interpreter of the very same build, unpacked and not installed: the machine's Python stays
+# what it is. Its libraries are those of the package python3. Debian removes old versions, so the newest one is taken.
+python_tests() {
+    [ -x "$CACHE/python-tests/usr/bin/python3" ] && return 0
+    have apt-get || die "CPython's tests come from the Debian package libpython3.X-testsuite: needs apt-get"
+    as_root apt-get update -qq >/dev/null 2>&1 || true
+    local suite python version root part log
+    suite=$(apt-cache search --names-only '^libpython3\.[0-9]+-testsuite$' | cut -d ' ' -f 1 | sort -V | tail -n 1)
+    [ -n "$suite" ] || die "no package libpython3.X-testsuite is known to apt"
+    python=${suite#lib}; python=${python%-testsuite}
+    version=$(apt-cache show "$suite" | sed -n 's/^Version: //p' | head -n 1)
+    root="$CACHE/python-tests-$version"
+    if [ ! -x "$root/usr/bin/python3" ]; then
+        say "fetching CPython's tests $version"
+        part=$(mktemp -d -p "$CACHE"); log=$(mktemp)
+        (cd "$part" && apt-get download -qq "$suite" "$python-minimal" "lib$python-minimal" "lib$python-stdlib") \
+            >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "apt-get could not download $suite"; }
+        local package; for package in "$part"/*.deb; do dpkg -x "$package" "$part" && rm "$package"; done
+        ln -s "$python" "$part/usr/bin/python3"
+        ln -s "$python" "$part/usr/lib/python3"
+        "$part/usr/bin/python3" -c 'import ssl, test.support' || die "the Python of $suite does not run here"
+        chmod 755 "$part"; rm -rf "$root" "$log"; mv "$part" "$root"
+    fi
+    ln -sfn "$root" "$CACHE/python-tests"
+}
+
+# The tests of Go's network packages, compiled; what they read at run time lies beside their source.
+go_tests() {
+    have go || packages golang-go
+    local version source root part package
+    version=$(go version | cut -d ' ' -f 3); source=$(go env GOROOT)/src
+    root="$CACHE/go-tests-$version"
+    if [ ! -e "$root/net.test" ] || [ ! -d "$root/src/net" ]; then
+        [ -f "$source/net/net_test.go" ] || die "this Go has no source of its own tests in $source"
+        say "compiling the tests of Go's network packages $version (about two minutes, once)"
+        part=$(mktemp -d -p "$CACHE")
+        for package in net net/http net/http/httputil net/http/httptest net/rpc net/smtp net/textproto crypto/tls; do
+            (cd "$source" && GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=0 \
+                go test -c -o "$part/${package//\//_}.test" "$package") >&2 || die "the tests of $package did not build"
+        done
+        ln -s "$source" "$part/src"
+        chmod 755 "$part"; rm -rf "$root"; mv "$part" "$root"
+    fi
+    ln -sfn "$root" "$CACHE/go-tests"
+}
+
 build() {
     have cargo || die "needs Rust 1.95 or newer (rustup.rs)"
     packages gcc libc6-dev make
@@ -126,11 +173,18 @@ mesh() {
     linkerd_init
 }
 
+strangers() {
+    packages iproute2 python3 nginx-light redis-server redis-tools curl
+    python_tests
+    go_tests
+}
+
 cd "$(dirname "$0")/.."
 mkdir -p "$CACHE"
 case $WHAT in
     build) build ;;
     mesh) mesh ;;
-    all) build; mesh ;;
-    *) die "unknown part '$WHAT': build, mesh or nothing" ;;
+    strangers) strangers ;;
+    all) build; mesh; strangers ;;
+    *) die "unknown part '$WHAT': build, mesh, strangers or nothing" ;;
 esac

@@ -7,6 +7,7 @@
 //!   [`connections`] what it lists; [`bpf`] and [`cgroup`] what is in the kernel
 //! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
 //! * [`differential`] the same with random programs
+//! * [`strangers`] other projects' own tests, outside and inside an accelerated namespace
 //! * [`traffic`] byte-exact streams through real sockets
 //! * [`wait`] waiting for a condition with a deadline
 
@@ -25,5 +26,6 @@ pub mod mesh;
 pub mod netns;
 pub mod report;
 pub mod stage;
+pub mod strangers;
 pub mod traffic;
 pub mod wait;
