@@ -6,12 +6,14 @@
 //! * [`place`] a namespace and a folder to run programs in; [`suite`] what a suite must offer, and running all of it
 //! * [`verdict`] running what differs again, and judging it
 //! * [`python`] CPython's tests; [`golang`] those of Go's standard library
+//! * [`servers`] nginx and redis without a sidecar between
 //! * [`stage`] the two namespaces, the daemon, and what it redirected
 
 pub mod golang;
 pub mod outcome;
 pub mod place;
 pub mod python;
+pub mod servers;
 pub mod stage;
 pub mod suite;
 pub mod verdict;

@@ -143,8 +143,8 @@ pub fn greet(client: &Pod, server: IpAddr, lines: usize) -> Result<()> {
 
 /// A Redis client that speaks the protocol by hand, so that every byte of the answer is compared.
 #[derive(Debug)]
-pub struct Redis {
-    stream: BufReader<TcpStream>,
+pub struct Redis<S: Read = TcpStream> {
+    stream: BufReader<S>,
     /// Its keys are its own: other clients exercise the same server at the same time.
     key: String,
     counter: String,
@@ -154,7 +154,14 @@ impl Redis {
     pub fn connect(client: &Pod, server: IpAddr) -> Result<Self> {
         let stream = connect(client, server, ports::REDIS)?;
         let own = stream.local_addr()?;
-        Ok(Self { stream: BufReader::new(stream), key: format!("key-{own}"), counter: format!("counter-{own}") })
+        Ok(Self::over(stream, &own.to_string()))
+    }
+}
+
+impl<S: Read + Write> Redis<S> {
+    /// A client with a name of its own on a stream that is connected to a server.
+    pub fn over(stream: S, name: &str) -> Self {
+        Self { stream: BufReader::new(stream), key: format!("key-{name}"), counter: format!("counter-{name}") }
     }
 
     /// Stores a value of `size` bytes, reads it back, and counts to `count` in one pipelined batch.

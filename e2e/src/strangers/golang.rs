@@ -19,6 +19,10 @@ const PACKAGES: [&str; 8] =
 /// The longest takes 30 seconds alone on a machine with nothing else to do, and 100 with its long tests.
 const LIMIT: Duration = Duration::from_secs(90);
 const LONG_LIMIT: Duration = Duration::from_secs(400);
+/// One case alone.
+const CASE_LIMIT: Duration = Duration::from_secs(30);
+/// A case that was running for a shorter time did not hang: others took its time.
+const YOUNG: f64 = 5.0;
 
 /// The compiled tests, and the source tree with their test data.
 #[derive(Debug)]
@@ -43,7 +47,11 @@ impl Suite for Go {
     }
 
     fn run(&self, place: &Place<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran> {
-        let limit = if everything() { LONG_LIMIT } else { LIMIT };
+        let limit = match case {
+            Some(_) => CASE_LIMIT,
+            None if everything() => LONG_LIMIT,
+            None => LIMIT,
+        };
         // Marks each line of a result, wherever a test's own output ended.
         let mut arguments = vec!["-test.v=test2json".to_owned(), format!("-test.timeout={}s", limit.as_secs())];
         if !everything() {
@@ -62,16 +70,27 @@ impl Suite for Go {
     }
 
     fn read(&self, ran: &Ran) -> Result<Report> {
-        let hung = running(&ran.log);
         let outcomes = results(&ran.log);
-        if outcomes.is_empty() && hung.is_empty() {
-            bail!("no test reported anything:\n{}", ran.tail(20));
+        let running = running(&ran.log);
+        if running.is_empty() {
+            if outcomes.is_empty() {
+                bail!("no test reported anything:\n{}", ran.tail(20));
+            }
+            return Ok(Report { outcomes, hung: Vec::new() });
         }
-        if !hung.is_empty() {
-            // The next run without them tells all; tests above the hung ones are failed only because of them.
-            return Ok(Report { outcomes: Outcomes::default(), hung });
+        // The next run without them tells the rest; what stands above them failed only because of them.
+        let mut report = Report::default();
+        let old: Vec<&String> = running.iter().filter(|(_, age)| *age >= YOUNG).map(|(name, _)| name).collect();
+        for name in old.iter().filter(|name| !old.iter().any(|other| other.starts_with(&format!("{name}/")))) {
+            report.outcomes.note(name, Outcome::Unfinished);
+            report.hung.push((*name).clone());
         }
-        Ok(Report { outcomes, hung })
+        if report.hung.is_empty() {
+            let slow = slowest(&ran.log).context("out of time, and no test took any")?;
+            report.outcomes = outcomes.below(&slow);
+            report.hung.push(slow);
+        }
+        Ok(report)
     }
 }
 
@@ -102,13 +121,25 @@ fn results(log: &str) -> Outcomes {
     outcomes
 }
 
-/// The tests that Go lists when a time-out ends it: the innermost ones.
-fn running(log: &str) -> Vec<String> {
+/// The tests that Go lists when a time-out ends it, and for how many seconds they had been running.
+fn running(log: &str) -> Vec<(String, f64)> {
     let Some((_, list)) = log.split_once("running tests:\n") else { return Vec::new() };
     let lines = list.lines().map(str::trim).take_while(|line| !line.is_empty());
-    let names: Vec<&str> = lines.filter_map(|line| Some(line.rsplit_once(" (")?.0)).collect();
-    let inner = |name: &&&str| !names.iter().any(|other| other.starts_with(&format!("{name}/")));
-    names.iter().filter(inner).map(|name| (*name).to_owned()).collect()
+    lines.filter_map(|line| line.rsplit_once(" (")).map(|(name, age)| (name.to_owned(), seconds(age))).collect()
+}
+
+/// `2m29s)`.
+fn seconds(text: &str) -> f64 {
+    let text = text.trim_end_matches(')').trim_end_matches('s');
+    let (minutes, seconds) = text.split_once('m').unwrap_or(("0", text));
+    minutes.parse().unwrap_or(0.0) * 60.0 + seconds.parse().unwrap_or(0.0)
+}
+
+/// The whole test (with its sub-tests) that took longest.
+fn slowest(log: &str) -> Option<String> {
+    let ended = log.lines().filter_map(|line| line.split_once("\u{16}--- ")?.1.split_once(": ")?.1.rsplit_once(" ("));
+    let longest = ended.max_by(|a, b| seconds(a.1).total_cmp(&seconds(b.1)))?;
+    Some(longest.0.to_owned())
 }
 
 #[cfg(test)]
@@ -125,10 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn the_innermost_running_tests_are_named() {
-        let log = "panic: test timed out after 2m30s\n\trunning tests:\n\t\tTestProxy (2m29s)\n\t\tTestProxy/a=b (2m29s)\n\
+    fn tests_without_an_end_are_named() {
+        let log = "\u{16}--- FAIL: TestSlow (80.10s)\n\u{16}    --- FAIL: TestSlow/sub (80.00s)\n\u{16}--- PASS: TestB (1.0s)\n\
+            panic: test timed out after 2m30s\n\trunning tests:\n\t\tTestProxy (2m29s)\n\t\tTestProxy/a=b (2m9s)\n\
             \ngoroutine 1 [running]:\n";
-        assert_eq!(running(log), ["TestProxy/a=b"]);
+        assert_eq!(running(log), [("TestProxy".to_owned(), 149.0), ("TestProxy/a=b".to_owned(), 129.0)]);
+        assert_eq!(slowest(log).as_deref(), Some("TestSlow"));
         assert_eq!(pattern("TestProxy/a.b"), r"^TestProxy$/^a\.b$");
     }
 }

@@ -65,6 +65,12 @@ impl Outcomes {
         Self(self.0.iter().map(|(case, &outcome)| (rename(case), outcome)).collect())
     }
 
+    /// Those of one test and of its sub-tests ("test/sub").
+    pub fn below(&self, test: &str) -> Self {
+        let of = |case: &str| case == test || case.strip_prefix(test).is_some_and(|rest| rest.starts_with('/'));
+        Self(self.0.iter().filter(|(case, _)| of(case)).map(|(case, &outcome)| (case.clone(), outcome)).collect())
+    }
+
     /// How many had this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.0.values().filter(|&&other| other == outcome).count()

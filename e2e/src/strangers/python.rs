@@ -70,6 +70,8 @@ const NOT_HERE: &str = "ThreadedVSOCKSocketStreamTest";
 /// The longest part takes 20 seconds alone on a machine with nothing else to do, of [`LONG`] 100.
 const LIMIT: Duration = Duration::from_secs(90);
 const LONG_LIMIT: Duration = Duration::from_secs(600);
+/// One case alone.
+const CASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The suite that scripts/setup.sh unpacked.
 #[derive(Debug)]
@@ -105,7 +107,11 @@ impl Suite for Python {
     }
 
     fn run(&self, place: &Place<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran> {
-        let limit = if LONG.contains(&part) { LONG_LIMIT } else { LIMIT };
+        let limit = match case {
+            Some(_) => CASE_LIMIT,
+            None if LONG.contains(&part) => LONG_LIMIT,
+            None => LIMIT,
+        };
         // Its own time-out prints the stack of every thread.
         let mut arguments = vec!["-m".to_owned(), "test".to_owned(), "-v".to_owned()];
         arguments.push(format!("--timeout={}", limit.as_secs()));
@@ -136,7 +142,9 @@ impl Suite for Python {
         let Some(case) = last_started(&ran.log) else {
             bail!("Python's test runner reported nothing:\n{}", ran.tail(20))
         };
-        Ok(Report { outcomes: Outcomes::default(), hung: vec![case] })
+        let mut outcomes = Outcomes::default();
+        outcomes.note(&case, Outcome::Unfinished);
+        Ok(Report { outcomes, hung: vec![case] })
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};
 
-use super::outcome::{Outcome, Outcomes};
+use super::outcome::Outcomes;
 use super::place::{Place, Ran};
 
 /// A part that hangs more often than this is given up: its remaining cases are not reported.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 5;
 
 /// Tests of one project.
 pub trait Suite: Sync {
@@ -27,11 +27,11 @@ pub trait Suite: Sync {
     fn read(&self, ran: &Ran) -> Result<Report>;
 }
 
-/// What one run reported.
+/// What one run reported: of one that did not come to its end, only what is known of the cases that kept it.
 #[derive(Debug, Default)]
 pub struct Report {
     pub outcomes: Outcomes,
-    /// Cases that were running when it ended early; empty when it came to its end.
+    /// Cases that kept it from coming to its end; empty when it came there.
     pub hung: Vec<String>,
 }
 
@@ -70,9 +70,9 @@ fn run_part(suite: &dyn Suite, place: &Place<'_>, part: &str) -> Result<Outcomes
             ensure!(!outcomes.is_empty(), "no test case was reported:\n{}", ran.tail(20));
             return Ok(outcomes);
         }
-        eprintln!("--- {}: {} did not finish", place.name, report.hung.join(", "));
-        report.hung.iter().for_each(|case| outcomes.note(case, Outcome::Unfinished));
+        eprintln!("--- {}: {part} did not come to its end because of {}", place.name, report.hung.join(", "));
         without.extend(report.hung);
     }
+    eprintln!("--- {}: {part} given up after {ROUNDS} rounds", place.name);
     Ok(outcomes)
 }

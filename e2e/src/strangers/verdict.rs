@@ -1,6 +1,8 @@
 //! Judging what differs. A stranger's test may fail by itself now and then, so a case that differs runs again, alone, in
 //! both places; what is seen inside must have been seen outside.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 
 use super::outcome::{Difference, Outcome, describe};
@@ -9,8 +11,8 @@ use super::suite::{Parts, Suite};
 
 /// How often a case that differs runs again in each place.
 const AGAIN: usize = 3;
-/// More cases than this are not run again: so many are no accident.
-const CASES: usize = 30;
+/// No case runs again after this: so many are no accident.
+const TIME: Duration = Duration::from_secs(240);
 /// So many cases of one run may differ once and never again. A suite that was equal twenty times shows none.
 const ACCIDENTS: usize = 2;
 
@@ -22,10 +24,11 @@ struct Judged {
 
 /// The sentences of a failure, one a case; none when both places agree. `outside` and `inside` are in the same order.
 pub fn judge(suite: &dyn Suite, places: [&Place<'_>; 2], outside: &Parts, inside: &Parts) -> Result<Vec<String>> {
+    let start = Instant::now();
     let mut judged = Vec::new();
     for ((part, before), (_, after)) in outside.iter().zip(inside) {
         for difference in before.differences(after) {
-            judged.push(if judged.len() < CASES {
+            judged.push(if start.elapsed() < TIME {
                 run_again(suite, places, part, &difference)?
             } else {
                 Judged { words: once(part, &difference), accident: false }
