@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::manifest::Promotion;
+use meshaccel_e2e::mesh::sweep;
 use meshaccel_e2e::stage::Pods;
 use meshaccel_e2e::strangers::servers::Servers;
 use meshaccel_e2e::wait;
@@ -15,6 +16,7 @@ both_promotions!(nginx_and_redis);
 const PROMOTION_LIMIT: Duration = Duration::from_secs(40);
 
 fn nginx_and_redis(promotion: Promotion) -> Result<()> {
+    sweep::leftovers();
     let pods = Pods::new(2)?;
     let daemon = pods.accelerate_first(promotion)?;
     // The same outside first: what fails there says nothing of acceleration.
