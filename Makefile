@@ -8,7 +8,7 @@ BIN := target/release
 .PHONY: help build demo test test-unit test-kernel test-mesh test-strangers bench lint crds clean setup-build setup-mesh setup-strangers
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup-build:
 	@echo "[setup] tool chain"
