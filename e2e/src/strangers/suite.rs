@@ -10,7 +10,7 @@ use super::outcome::Outcomes;
 use super::place::{Place, Ran};
 
 /// A part that hangs more often than this is given up: its remaining cases are not reported.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 8;
 
 /// Tests of one project.
 pub trait Suite: Sync {
