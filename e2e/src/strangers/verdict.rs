@@ -27,7 +27,10 @@ pub fn judge(suite: &dyn Suite, places: [&Place<'_>; 2], outside: &Parts, inside
     let start = Instant::now();
     let mut judged = Vec::new();
     for ((part, before), (_, after)) in outside.iter().zip(inside) {
-        for difference in before.differences(after) {
+        let mut differences = before.differences(after);
+        // What was reported says more than what is missing because a part was given up.
+        differences.sort_by_key(|difference| difference.inside.is_none());
+        for difference in differences {
             judged.push(if start.elapsed() < TIME {
                 run_again(suite, places, part, &difference)?
             } else {
