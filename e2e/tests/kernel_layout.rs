@@ -48,10 +48,11 @@ fn another_layout_is_replaced_under_load(promotion: Promotion) -> Result<()> {
         ensure!(connections.promoted() == 24, "{} of 24 sockets are promoted", connections.promoted());
         Ok(())
     })?;
-    for mut pair in pairs {
+    for (index, mut pair) in pairs.into_iter().enumerate() {
         let before = daemon.redirected(&pair)?;
         request::by_hand(&mut pair, 20, 64)?;
-        ensure!(daemon.redirected(&pair)? >= before + 30, "the connection is not redirected again");
+        let more = daemon.redirected(&pair)? - before;
+        ensure!(more >= 30 || !Load::asks(index), "connection {index} is not redirected again");
         pair.close()?;
     }
     Ok(())

@@ -82,7 +82,7 @@ impl Verdict {
     fn add(&mut self, name: &str, difference: Result<Option<Difference>>) {
         match (difference, known::find(name)) {
             (Ok(None), None) => {}
-            (Ok(None), Some(Known { sometimes: true, .. })) => {}
+            (Ok(None), Some(Known { depends_on_timing: true, .. })) => {}
             (Ok(None), Some(_)) => self.wrong.push(format!("{name} is known to differ, but does not\n")),
             (Ok(Some(difference)), Some(Known { why, .. })) => eprintln!("known: {why}\n{}", difference.render()),
             (Ok(Some(difference)), None) => self.wrong.push(difference.render()),

@@ -27,9 +27,23 @@ pub const OPTIONS: &[(SocketOption, &[i32])] = &[
     (SO_BUSY_POLL, &[0, 20]),
 ];
 
-/// What programs leave out because it is known to differ: words of a step as it is shown, and the entry of
-/// [`crate::conformance::known`] that says why.
-pub const AVOIDED: &[(&str, &str)] = &[];
+/// What programs leave out because it is known to differ: words of a step as it is shown, and why. Whatever makes messages
+/// take TCP behind redirected ones makes a receive call short once: tcp_bpf_recvmsg does not go on from one queue into the
+/// other ([`crate::conformance::known`]).
+pub const AVOIDED: &[(&str, &str)] = &[
+    ("MORE", "takes TCP"),
+    ("OOB", "takes TCP"),
+    ("ZEROCOPY", "takes TCP"),
+    ("TCP_CORK", "takes TCP"),
+    ("TCP_INQ", "takes TCP from when it is set"),
+    ("SO_RCVLOWAT", "takes TCP from when it is set"),
+    ("SO_PEEK_OFF", "takes TCP from when it is set"),
+    ("SO_TIMESTAMP", "takes TCP from when it is set"),
+    ("Blocking", "takes TCP from when it is set, and tcp_bpf_recvmsg waits once"),
+    ("Count", "tcp_bpf_ioctl counts one queue"),
+    ("TRUNC", "sk_msg_recvmsg copies"),
+    ("SpliceOut", "tcp_splice_read looks at one queue"),
+];
 
 /// Makes one program.
 pub struct Generator<'a> {
@@ -59,6 +73,8 @@ impl<'a> Generator<'a> {
         // Most programs end their connection, in some way, and look at what is left.
         if self.dice.random_bool(0.7) {
             let who = self.who();
+            // What is unread when it is closed differs: `conformance::known`, tcp_close.
+            steps.push(Step::Drain { who });
             steps.push(self.end(who));
             for who in Who::BOTH {
                 steps.push(Step::Poll { who });

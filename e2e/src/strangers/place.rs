@@ -65,8 +65,14 @@ impl<'a> Place<'a> {
         ];
         arguments.extend(job.arguments.iter().cloned());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let launch =
-            Launch { netns: self.netns, user: User::ROOT, directory: &folder, stop: Signal::SIGKILL, capture: false };
+        let launch = Launch {
+            netns: self.netns,
+            user: User::ROOT,
+            directory: &folder,
+            stop: Signal::SIGKILL,
+            capture: false,
+            cgroup: None,
+        };
         let mut process = launch.start(name, "/usr/bin/env", &arguments)?;
         // Too long is an outcome, not an error: the log ends in the middle of a test.
         let _ = process.wait(job.limit);

@@ -146,7 +146,7 @@ impl<'a> Servers<'a> {
 }
 
 fn launch<'a>(netns: &'a Netns, folder: &'a TempDir, capture: bool) -> Launch<'a> {
-    Launch { netns, user: User::APP, directory: folder.path(), stop: Signal::SIGKILL, capture }
+    Launch { netns, user: User::APP, directory: folder.path(), stop: Signal::SIGKILL, capture, cgroup: None }
 }
 
 fn start(netns: &Netns, folder: &TempDir, program: &str, arguments: &[&str]) -> Result<Process> {

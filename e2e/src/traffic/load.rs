@@ -36,10 +36,15 @@ impl Load {
         Self { stop, bouts, workers }
     }
 
-    /// How many of so many connections ask and answer. The streams may turn out to gain nothing by redirection, and go back
+    /// Does the connection of this index ask and answer? The streams may turn out to gain nothing by redirection, and go back
     /// to TCP.
+    pub fn asks(index: usize) -> bool {
+        index % 3 != 2
+    }
+
+    /// How many of so many connections do.
     pub fn asking(connections: usize) -> usize {
-        connections - connections / 3
+        (0..connections).filter(|&index| Self::asks(index)).count()
     }
 
     /// Stretches of traffic completed so far, on all connections together.
@@ -78,11 +83,11 @@ fn work(pair: &mut Pair, index: usize, seed: u64, stop: &AtomicBool, bouts: &Ato
     let reader = Reader::ALL[index % 4];
     while !stop.load(Ordering::Relaxed) {
         let seed = dice.random();
-        if index % 3 == 2 {
+        if Load::asks(index) {
+            request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;
+        } else {
             let shape = Shape::random(seed, 256 << 10);
             threads::exchange(std::slice::from_mut(pair), |_| shape.clone())?;
-        } else {
-            request::rounds(pair, 100, 1..=8 << 10, reader, seed)?;
         }
         bouts.fetch_add(1, Ordering::Relaxed);
     }

@@ -22,11 +22,12 @@ pub const ONE_WAY: u32 = 16;
 /// Mean size up to which messages are small enough to be tried although others of the port gained nothing: 4 KiB.
 const SMALL: u64 = 4096;
 
-/// Segments after which a connection that got no answer is known as one-way: many begin with a banner or a preface.
+/// Segments after which a connection that got hardly an answer is known as one-way; and segments each way that are asked for
+/// where others gained nothing.
 const PATIENCE: u32 = 64;
 
-/// Data segments that an application must have read from TCP before anything is redirected to it, even where no evidence of
-/// gain is asked for: 4. What it reads first often is not how it reads on: a proxy takes one request with recv(2) and the
+/// Data segments that must have come from each side before anything is redirected to an application, even where no evidence
+/// of gain is asked for: 4. What it reads first often is not how it reads on: a proxy takes one request with recv(2) and the
 /// rest with splice(2).
 pub const READ_FIRST: u32 = 4;
 
@@ -57,16 +58,13 @@ pub fn worth(evidence: &Evidence) -> Result<(), Reason> {
     } else {
         (evidence.segments_out, evidence.segments_in, evidence.bytes_in)
     };
-    if more < SEGMENTS_EACH_WAY {
-        return Err(Reason::Candidate);
+    if less < SEGMENTS_EACH_WAY {
+        return Err(if more < PATIENCE { Reason::Candidate } else { Reason::OneWay });
     }
-    if more / ONE_WAY >= less {
-        // Large segments may be large messages, which gain, or many small ones packed into one, which lose: only redirecting
-        // them tells (see `gain`), so it is tried once a port.
-        if evidence.no_gain_before || bytes < GAINS_ONE_WAY.wrapping_mul(more as u64) {
-            return Err(if less == 0 && more < PATIENCE { Reason::Candidate } else { Reason::OneWay });
-        }
-    } else if less < SEGMENTS_EACH_WAY || (evidence.no_gain_before && less < PATIENCE) {
+    if more / ONE_WAY > less && bytes < GAINS_ONE_WAY.wrapping_mul(more as u64) {
+        return Err(Reason::OneWay);
+    }
+    if evidence.no_gain_before && less < PATIENCE {
         return Err(Reason::Candidate);
     }
     if evidence.no_gain_before && bytes > SMALL.wrapping_mul(more as u64) {
@@ -104,8 +102,8 @@ mod tests {
     fn only_traffic_in_both_directions_is_worth_it() {
         assert_eq!(worth(&evidence(8, 8)), Ok(()));
         assert_eq!(worth(&evidence(100, 1000)), Ok(()));
-        assert_eq!(worth(&evidence(7, 100)), Err(Reason::Candidate));
-        assert_eq!(worth(&evidence(100, 7)), Err(Reason::Candidate));
+        assert_eq!(worth(&evidence(7, 63)), Err(Reason::Candidate));
+        assert_eq!(worth(&evidence(63, 7)), Err(Reason::Candidate));
     }
 
     #[test]
@@ -114,9 +112,8 @@ mod tests {
         assert_eq!(worth(&evidence(1000, 8)), Err(Reason::OneWay));
         assert_eq!(worth(&evidence(0, 64)), Err(Reason::OneWay));
         assert_eq!(worth(&evidence(0, 63)), Err(Reason::Candidate));
-        let download = Evidence { bytes_out: 1000 * 60_000, ..evidence(0, 1000) };
+        let download = Evidence { bytes_out: 1000 * 60_000, ..evidence(8, 1000) };
         assert_eq!(worth(&download), Ok(()));
-        assert_eq!(worth(&Evidence { no_gain_before: true, ..download }), Err(Reason::OneWay));
     }
 
     #[test]

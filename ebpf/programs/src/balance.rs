@@ -7,7 +7,7 @@ use crate::maps::ma_ends;
 use crate::rescue;
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
-use meshaccel_abi::connection::{LOOKS_EVERY, SAYS_EVERY};
+use meshaccel_abi::connection::{LOOKS_EVERY, PEER_READY, SAYS_EVERY};
 use meshaccel_abi::{Connection, Reason};
 use meshaccel_decide::gain;
 
@@ -22,8 +22,8 @@ pub fn weigh(socket: *mut c_void, connection: &mut Connection) {
         // SAFETY: this end's own record; nobody else writes this field.
         unsafe { write_volatile(&raw mut (*record).sent, sent as u32) }
     }
-    // Before anything was redirected to it, the peer may not be in the SOCKHASH, and does not count what it sends.
-    if sent & (LOOKS_EVERY - 1) == 0 && connection.redirected.messages != 0 {
+    // One that is not in the SOCKHASH does not count what it sends.
+    if sent & (LOOKS_EVERY - 1) == 0 && connection.peer_state == PEER_READY {
         look(socket, connection);
     }
 }

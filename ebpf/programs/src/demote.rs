@@ -10,10 +10,14 @@ use core::ptr::write_volatile;
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::{Connection, EndId, EndRecord, Event, Reason, SocketKey};
 
-/// The socket that the running program visits; it is a candidate again.
+/// The socket that the running program visits; it is a candidate again. Its reader may have been told that nothing was there
+/// while bytes waited in the TCP queue, and must be woken.
 #[inline(always)]
 pub fn own(connection: &mut Connection) {
-    remove(connection.id, connection.key);
+    if let Some(record) = remove(connection.id, connection.key) {
+        // SAFETY: this end's own record.
+        unsafe { (*record).kick = 1 }
+    }
     to_candidate(connection);
     connection.key.generation = connection.key.generation.wrapping_add(1);
     counters::event(Event::Retired);

@@ -36,7 +36,7 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
     if visit(own, connection).is_none() {
         return 0;
     }
-    if let Some(row) = rescue::visit(connection) {
+    if let Some(row) = rescue::visit(connection).or(rescue::to_wake(connection)) {
         // SAFETY: a row on the stack.
         unsafe {
             bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
@@ -49,8 +49,12 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
 #[unsafe(no_mangle)]
 pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
-    if visit(own, connection).is_some() && rescue::is_due(connection) {
-        rescue::hold(own.pointer(), connection);
+    if visit(own, connection).is_some() {
+        if rescue::is_due(connection) {
+            rescue::hold(own.pointer(), connection);
+        } else if connection.state == STATE_CANDIDATE {
+            mark(own.pointer());
+        }
     }
     let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { PASS_PAIRED };
     let state = connection.state as u8 | paired;
@@ -106,9 +110,6 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return Err(Reason::NotRecorded) };
     // SAFETY: readable while the program runs (RCU).
     let left_for = unsafe { (*record).left_for };
-    if left_for == Reason::TakesBulk as u32 {
-        return Err(Reason::TakesBulk);
-    }
     both_take_it(own, connection)?;
     // It has been there in vain: this time the peer goes first.
     if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
@@ -122,10 +123,11 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
         // SAFETY: no arguments.
         let out_for = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.left_at);
         if out_for < stays_out(connection.leaves) {
-            return Err(if left_for == Reason::OneWay as u32 { Reason::OneWay } else { Reason::Backlogged });
+            return Err(Reason::from_number(left_for).unwrap_or(Reason::Backlogged));
         }
     }
-    if connection.side != SIDE_SIDECAR && own.segments_in() < READ_FIRST {
+    // The same question at both ends, so that they enter together: one that is there alone gains nothing.
+    if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
         return Err(Reason::Candidate);
     }
     let no_gain_before = lesson::no_gain_before(connection);

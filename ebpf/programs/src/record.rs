@@ -54,7 +54,7 @@ pub fn refresh(connection: &mut Connection) {
 /// Did it leave because redirecting was no gain?
 #[inline(always)]
 pub fn is_no_gain(left_for: u32) -> bool {
-    left_for == Reason::OneWay as u32 || left_for == Reason::Backlogged as u32
+    left_for == Reason::OneWay as u32 || left_for == Reason::Backlogged as u32 || left_for == Reason::TakesBulk as u32
 }
 
 /// The state of a socket that is not in the SOCKHASH.

@@ -71,7 +71,13 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
         return None;
     }
     let reader = Other(sender.peer_socket);
-    let alive = sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
+    // A reader that is not in the SOCKHASH (any more) needs nobody to look after it.
+    let there = match ma_ends.get_ptr(sender.id.peer()) {
+        // SAFETY: readable while the program runs (RCU).
+        Some(record) => (unsafe { read_volatile(&raw const (*record).state) }) != STATE_CANDIDATE,
+        None => false,
+    };
+    let alive = there && sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
     let (Some(unread), Some(copied), true) = (reader.unread(), reader.copied_sequence(), alive) else {
         forget_gain(sender);
         settle(sender);
@@ -99,6 +105,15 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
         return Some(take_out(sender, leaves_for.unwrap_or(Reason::TakesBulk)));
     }
     PENDING
+}
+
+/// This socket itself has left, and its reader must be woken.
+#[inline(always)]
+pub fn to_wake(connection: &Connection) -> Option<RescueRow> {
+    let record = ma_ends.get_ptr(connection.id)?;
+    // SAFETY: readable while the program runs (RCU).
+    let kick = unsafe { (*record).kick };
+    if kick != 0 { Some(RescueRow { netns_cookie: connection.key.netns_cookie }) } else { None }
 }
 
 /// Nothing has passed since the last visit, and all is read. False when something passes just now.
@@ -142,6 +157,8 @@ pub fn ma_kick(ctx: *mut TcpIterator) -> u32 {
         return 0;
     }
     refresh(connection);
+    // It is a candidate again.
+    mark(own.pointer());
     const SOL_SOCKET: i32 = 1;
     const SO_RCVLOWAT: i32 = 18;
     let mut low_water = own.receive_low_water();

@@ -56,7 +56,11 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
                     connection.reason = Reason::SpliceTooLate as u32;
                     return SK_DROP;
                 }
-                _ if falls_behind(connection) => balance::give_up(socket, connection, Reason::Backlogged),
+                Reason::ByteBudget | Reason::MessageBudget | Reason::SenderFlags | Reason::SenderUnseen
+                    if falls_behind(connection) =>
+                {
+                    balance::give_up(socket, connection, Reason::Backlogged);
+                }
                 _ => watch(socket, connection),
             }
             reason
@@ -71,7 +75,8 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
 /// This message goes to the TCP queue, and redirected ones before it are unread. tcp_bpf_recvmsg does not go on from one queue
 /// into the other: the reader will be given less than it asked for although more is there. One that is told of bytes once
 /// (EPOLLET) and takes that for the end of what is there, as nginx and tokio do, would wait for ever. So such a reader is
-/// taken out of the SOCKHASH, where there is one queue, and woken.
+/// taken out of the SOCKHASH, to where there is one queue, and woken. (Where the whole node or pod passes, it is when it is
+/// seen to wait: see `watch`.)
 #[inline(always)]
 fn falls_behind(connection: &Connection) -> bool {
     connection.peer_state != PEER_UNKNOWN
