@@ -7,7 +7,7 @@
 //! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
 //! * [`rescue`] takes readers out of the SOCKHASH that it serves wrongly; [`demote`] how anything is taken out
 //! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
-//! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`counters`] what they share
+//! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
 //!
 //! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
 
@@ -33,6 +33,7 @@ mod socket;
 mod sockops;
 mod splice;
 mod sweep;
+mod switch;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -13,12 +13,13 @@ use crate::pair;
 use crate::record::{find, is_no_gain, mark, policy_in, refresh, unmark};
 use crate::rescue;
 use crate::socket::{Other, Own};
+use crate::switch::is_off;
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem, bpf_seq_write};
 use meshaccel_abi::connection::{
     PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
-use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, OBSERVE, RETIRE};
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
@@ -106,6 +107,10 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     }
     if policy.flags & ENFORCE == 0 {
         return Err(Reason::NotEnforced);
+    }
+    // Whoever uninstalls has switched the node off, and takes sockets out while a daemon may still run passes.
+    if is_off(NODE_SWITCH) {
+        return Err(Reason::SwitchedOff);
     }
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return Err(Reason::NotRecorded) };
     // SAFETY: readable while the program runs (RCU).

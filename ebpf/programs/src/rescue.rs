@@ -71,10 +71,15 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
         return None;
     }
     let reader = Other(sender.peer_socket);
-    // A reader that is not in the SOCKHASH (any more) needs nobody to look after it.
+    // A reader that is not in the SOCKHASH (any more) needs nobody to look after it; and one that has left and come back is
+    // there under another key, by which this sender does not know it yet.
     let there = match ma_ends.get_ptr(sender.id.peer()) {
         // SAFETY: readable while the program runs (RCU).
-        Some(record) => (unsafe { read_volatile(&raw const (*record).state) }) != STATE_CANDIDATE,
+        Some(record) => unsafe {
+            let (state, generation) =
+                (read_volatile(&raw const (*record).state), read_volatile(&raw const (*record).key.generation));
+            state != STATE_CANDIDATE && generation == sender.peer_key.generation
+        },
         None => false,
     };
     let alive = there && sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);

@@ -4,19 +4,20 @@
 use crate::balance;
 use crate::call;
 use crate::counters;
-use crate::maps::{address, ma_ends, ma_sockets, ma_spliced, ma_switches, offset};
+use crate::maps::{address, ma_ends, ma_sockets, ma_spliced, offset};
 use crate::pair;
 use crate::record;
 use crate::rescue;
 use crate::socket::{Other, Own};
 use crate::splice;
+use crate::switch::is_off;
 use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
 use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN};
-use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES, SWITCH_ON};
+use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES};
 use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::alive::path_needs;
 use meshaccel_decide::demands::Reading;
@@ -188,18 +189,6 @@ fn sender(connection: &Connection, policy: &Policy, own: Own, size: u32) -> Send
         max_messages: policy.max_messages,
         max_bytes: policy.max_bytes,
         size,
-    }
-}
-
-/// Off until a time, or for ever. The clock is only read while somebody has switched off; when the time has come it is
-/// on again, whether or not a daemon runs.
-#[inline(always)]
-fn is_off(index: u32) -> bool {
-    match ma_switches.get(index) {
-        None => true,
-        Some(&SWITCH_ON) => false,
-        // SAFETY: no arguments.
-        Some(&until) => unsafe { bpf_ktime_get_ns() < until },
     }
 }
 
