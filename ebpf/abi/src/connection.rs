@@ -126,6 +126,10 @@ pub struct Connection {
     pub based: u32,
     /// 1 when the peer is read with splice(2), or its port has been.
     pub peer_splices: u32,
+    /// 1 when this end entered the SOCKHASH with unread bytes in its TCP queue, and has not been seen without since.
+    pub entered_unread: u32,
+    /// `copied_seq` of this socket at the last visit since then.
+    pub copied_seen: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].

@@ -73,10 +73,8 @@ numbered! {
         SpliceTooLate = 30 => "splice_too_late", "refused: the reader has turned to splice(2) with redirected bytes unread; going on would lose them";
         /// Many small messages this way, none the other.
         OneWay = 31 => "one_way", "small messages in one direction only: TCP, which packs them together, is faster";
-        /// Connections like this one are too short.
-        ShortLived = 32 => "short_lived", "connections of this port end before redirecting pays: most of them are not recorded";
         /// Most messages had to pass: the reader is always behind.
-        Backlogged = 33 => "backlogged", "its reader is behind most of the time, so that messages pass anyway: TCP alone is faster";
+        Backlogged = 32 => "backlogged", "its reader is behind most of the time, so that messages pass anyway: TCP alone is faster";
     }
 }
 

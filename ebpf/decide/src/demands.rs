@@ -8,7 +8,7 @@ use meshaccel_abi::Reason;
 /// `MSG_OOB`: the redirected byte would be inlined.
 const OUT_OF_BAND: u32 = 0x1;
 /// `MSG_MORE`: the redirected bytes would not be held back.
-const MORE: u32 = 0x8000;
+pub const MORE: u32 = 0x8000;
 /// `MSG_ZEROCOPY`: no completion would ever be queued.
 const ZERO_COPY: u32 = 0x400_0000;
 /// `MSG_FASTOPEN`: TCP refuses it on an open connection.

@@ -70,6 +70,7 @@ pub fn worth(evidence: &Evidence) -> Result<(), Reason> {
     if evidence.no_gain_before && bytes > SMALL.wrapping_mul(more as u64) {
         return Err(Reason::Backlogged);
     }
+    // A product, since a quotient would need a check for zero.
     let large = |bytes: u64, segments: u32| bytes > LARGE.wrapping_mul(segments as u64);
     if evidence.application_reads && large(evidence.bytes_in, evidence.segments_in) {
         return Err(Reason::TakesBulk);

@@ -3,12 +3,12 @@
 
 use crate::maps::offset;
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use meshaccel_decide::demands::MORE;
 
 /// Flags of the running send call, as MSG_*. `None`: it is none of those whose arguments are known (io_uring, a thread of
 /// the kernel, a call of another word size).
 #[inline(always)]
 pub fn flags() -> Option<u32> {
-    const MSG_MORE: u32 = 0x8000;
     const SPLICE_F_MORE: u64 = 4;
     // SAFETY: the helpers give the current task and the registers it entered the kernel with; both pointers are known to
     // the verifier.
@@ -32,7 +32,7 @@ pub fn flags() -> Option<u32> {
         return Some(0);
     }
     if number == offset!(calls.splice) {
-        return Some(if register(offset!(calls.sixth)) & SPLICE_F_MORE != 0 { MSG_MORE } else { 0 });
+        return Some(if register(offset!(calls.sixth)) & SPLICE_F_MORE != 0 { MORE } else { 0 });
     }
     None
 }

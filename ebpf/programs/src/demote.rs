@@ -25,8 +25,8 @@ pub fn own(connection: &mut Connection) {
 
 /// The reader that a sender talks to, whose own storage is out of reach: its record says why, and that it must be woken.
 #[inline(always)]
-pub fn peer(sender: &Connection, reason: Reason) {
-    if let Some(record) = remove(sender.id.peer(), sender.peer_key) {
+pub fn peer(id: EndId, key: SocketKey, reason: Reason) {
+    if let Some(record) = remove(id, key) {
         // SAFETY: the peer's record; its own programs do not run while it is out of the SOCKHASH.
         unsafe {
             (*record).left_for = reason as u32;

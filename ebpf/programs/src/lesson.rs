@@ -29,13 +29,11 @@ pub fn no_gain_before(connection: &Connection) -> bool {
 /// A recorded connection ends.
 #[inline(always)]
 pub fn ended(connection: &Connection) {
-    let key = of(&connection.key, &connection.id);
     let never_promoted = connection.redirected.messages == 0 && connection.passed.messages == 0;
-    if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
-        // SAFETY: a value of the map. Two ends at once may lose a count.
-        unsafe { (*learnt).short_lived = if never_promoted { (*learnt).short_lived.saturating_add(1) } else { 0 } }
-    } else if never_promoted {
-        let _ = ma_lessons.insert(key, Lesson { short_lived: 1, no_gain: 0 }, 0);
+    if never_promoted {
+        learn(connection, |learnt| learnt.short_lived = learnt.short_lived.saturating_add(1));
+    } else {
+        gained(connection);
     }
 }
 
@@ -43,7 +41,7 @@ pub fn ended(connection: &Connection) {
 #[inline(always)]
 pub fn gained(connection: &Connection) {
     if let Some(learnt) = ma_lessons.get_ptr_mut(of(&connection.key, &connection.id)) {
-        // SAFETY: as above.
+        // SAFETY: a value of the map.
         unsafe { (*learnt).short_lived = 0 }
     }
 }
@@ -51,11 +49,18 @@ pub fn gained(connection: &Connection) {
 /// A connection was promoted in vain.
 #[inline(always)]
 pub fn no_gain(connection: &Connection) {
+    learn(connection, |learnt| learnt.no_gain = learnt.no_gain.saturating_add(1));
+}
+
+/// Two ends at once may lose a count.
+#[inline(always)]
+fn learn(connection: &Connection, change: impl Fn(&mut Lesson)) {
     let key = of(&connection.key, &connection.id);
     if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
-        // SAFETY: as above.
-        unsafe { (*learnt).no_gain = (*learnt).no_gain.saturating_add(1) }
-    } else {
-        let _ = ma_lessons.insert(key, Lesson { short_lived: 0, no_gain: 1 }, 0);
+        // SAFETY: a value of the map.
+        return change(unsafe { &mut *learnt });
     }
+    let mut first = Lesson { short_lived: 0, no_gain: 0 };
+    change(&mut first);
+    let _ = ma_lessons.insert(key, first, 0);
 }

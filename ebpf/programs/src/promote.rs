@@ -75,8 +75,13 @@ fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
         STATE_CANDIDATE => candidate(own, connection, policy),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, policy) => {
-            begin_leaving(connection);
+            begin_leaving(connection, Reason::PeerNotPromoted);
             mark(own.pointer());
+        }
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.entered_unread != 0 => {
+            if leaves_unread(own, connection) {
+                begin_leaving(connection, Reason::TakesBulk);
+            }
         }
         STATE_LEAVING => leaving(own, connection),
         // Of an end whose peer is not known yet, the next pass will see whether it came.
@@ -139,6 +144,10 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {
         weigh(own, connection, policy, no_gain_before)?;
     }
+    // What waits there, a reader that has left it for later may never learn of: see `rescue.rs`.
+    if unread(own) {
+        return Err(Reason::OrderBarrier);
+    }
     let mut key = connection.key;
     // SAFETY: a key on the stack and a socket pointer that the verifier knows; the value of a SOCKHASH is a socket.
     let result =
@@ -160,9 +169,17 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
         core::ptr::write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
         core::ptr::write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
     }
+    // They may have come since. From now on each message that TCP takes is known to its sender.
+    connection.entered_unread = unread(own).into();
+    connection.copied_seen = connection.copied_at_promotion;
     counters::event(Event::PromotedLate);
     lesson::gained(connection);
     Ok(())
+}
+
+#[inline(always)]
+fn unread(own: Own) -> bool {
+    Other(own.address()).unread() != Some(0)
 }
 
 #[inline(always)]
@@ -218,14 +235,24 @@ fn is_alone(connection: &Connection, policy: &Policy) -> bool {
         && !pair::find(connection, policy.flags).is_ok_and(|peer| peer.state != STATE_CANDIDATE)
 }
 
+/// It had unread bytes in its TCP queue when it entered, which no sender knows of, and has not read on since the last visit
+/// though nothing else waits for it.
+#[inline(always)]
+fn leaves_unread(own: Own, connection: &mut Connection) -> bool {
+    let copied = own.copied_sequence();
+    let reads = copied != core::mem::replace(&mut connection.copied_seen, copied);
+    connection.entered_unread = unread(own).into();
+    connection.entered_unread != 0 && !reads && own.redirected_queue_empty() == Some(true)
+}
+
 /// It leaves in two steps. First nobody may redirect to it any more; a grace period later it can go without anything being
 /// on its way to it.
 #[inline(always)]
-fn begin_leaving(connection: &mut Connection) {
+fn begin_leaving(connection: &mut Connection, reason: Reason) {
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
         // SAFETY: as above.
         unsafe {
-            core::ptr::write_volatile(&raw mut (*record).left_for, Reason::PeerNotPromoted as u32);
+            core::ptr::write_volatile(&raw mut (*record).left_for, reason as u32);
             core::ptr::write_volatile(&raw mut (*record).leaving_since, bpf_ktime_get_ns());
             core::ptr::write_volatile(&raw mut (*record).state, STATE_LEAVING);
         }

@@ -66,6 +66,7 @@ pub fn to_candidate(connection: &mut Connection) {
     connection.sender_clean = 0;
     connection.sender_passed = 0;
     connection.held_since = 0;
+    connection.entered_unread = 0;
     forget_gain(connection);
     connection.based = 0;
     connection.reason = Reason::Candidate as u32;

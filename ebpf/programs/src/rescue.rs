@@ -23,7 +23,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_setsockopt};
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
-use meshaccel_abi::{Connection, Reason, RescueRow};
+use meshaccel_abi::{Connection, Reason, RescueRow, SocketKey};
 use meshaccel_decide::demands;
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
@@ -71,18 +71,15 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
         return None;
     }
     let reader = Other(sender.peer_socket);
-    // A reader that is not in the SOCKHASH (any more) needs nobody to look after it; and one that has left and come back is
-    // there under another key, by which this sender does not know it yet.
-    let there = match ma_ends.get_ptr(sender.id.peer()) {
+    // A reader that is not in the SOCKHASH (any more) needs nobody to look after it. One that has left and come back is there
+    // under another key, which this sender learns when it sends: what it passed before waits there all the same.
+    let (there, key) = match ma_ends.get_ptr(sender.id.peer()) {
         // SAFETY: readable while the program runs (RCU).
-        Some(record) => unsafe {
-            let (state, generation) =
-                (read_volatile(&raw const (*record).state), read_volatile(&raw const (*record).key.generation));
-            state != STATE_CANDIDATE && generation == sender.peer_key.generation
-        },
-        None => false,
+        Some(record) => unsafe { (read_volatile(&raw const (*record).state) != STATE_CANDIDATE, (*record).key) },
+        None => (false, sender.peer_key),
     };
-    let alive = there && sender.peer_state != PEER_UNKNOWN && reader.cookie() == Some(sender.peer_key.socket_cookie);
+    let same = sender.peer_state != PEER_UNKNOWN && key.socket_cookie == sender.peer_key.socket_cookie;
+    let alive = there && same && reader.cookie() == Some(key.socket_cookie);
     let (Some(unread), Some(copied), true) = (reader.unread(), reader.copied_sequence(), alive) else {
         forget_gain(sender);
         settle(sender);
@@ -107,7 +104,7 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
     } else if held_for >= GRACE && reader.redirected_queue_empty() == Some(true) {
-        return Some(take_out(sender, leaves_for.unwrap_or(Reason::TakesBulk)));
+        return Some(take_out(sender, key, leaves_for.unwrap_or(Reason::TakesBulk)));
     }
     PENDING
 }
@@ -138,8 +135,8 @@ fn settle(sender: &mut Connection) -> bool {
 }
 
 #[inline(always)]
-fn take_out(sender: &mut Connection, reason: Reason) -> RescueRow {
-    demote::peer(sender, reason);
+fn take_out(sender: &mut Connection, key: SocketKey, reason: Reason) -> RescueRow {
+    demote::peer(sender.id.peer(), key, reason);
     sender.sender_passed = 0;
     sender.held_since = 0;
     forget_gain(sender);

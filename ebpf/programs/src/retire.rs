@@ -5,9 +5,9 @@
 
 use crate::demote;
 use crate::iterator::StorageIterator;
-use crate::maps::ma_switches;
 use crate::record::refresh;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_seq_write};
+use crate::switch::is_off;
+use aya_ebpf::helpers::generated::bpf_seq_write;
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::policy::NODE_SWITCH;
 
@@ -19,12 +19,7 @@ pub fn ma_retire(ctx: *mut StorageIterator) -> u32 {
     if connection.state == STATE_CANDIDATE {
         return 0;
     }
-    let off = match ma_switches.get(NODE_SWITCH) {
-        // SAFETY: no arguments.
-        Some(&until) => unsafe { bpf_ktime_get_ns() < until },
-        None => false,
-    };
-    if off && own.redirected_queue_empty() == Some(true) {
+    if is_off(NODE_SWITCH) && own.redirected_queue_empty() == Some(true) {
         demote::own(connection);
         return 0;
     }

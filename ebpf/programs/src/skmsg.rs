@@ -134,9 +134,8 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
         // It may have been accepted meanwhile.
         connection.peer_file = Other(connection.peer_socket).file();
     }
-    let write_sequence = own.write_sequence();
     let (no_gain, peer_splices) = (gain(connection), splice::reads(connection));
-    let sender = Sender { no_gain, peer_splices, ..sender(connection, policy, own, size) };
+    let sender = sender(connection, policy, own, size, no_gain, peer_splices);
     let next = verdict(&sender, &Recorded(connection))?;
     let mut key = connection.peer_key;
     // SAFETY: the context of this program and a key on its stack.
@@ -146,20 +145,31 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
     // yet, so the message can still pass. And it vouches for all that was read of the peer above: the key holds the
     // socket's cookie, so the socket that is there now has been the one at that address all along.
     if found as u32 != SK_PASS {
-        // It closed, or left the SOCKHASH and may come back under another key: look for it again.
+        // It closed, or left the SOCKHASH and may have come back under another key. Who passes bytes to one that is there
+        // must know it, to look after it.
         connection.peer_state = PEER_UNKNOWN;
+        if let Ok(peer) = pair::find(connection, policy.flags) {
+            pair::write(connection, peer);
+        }
         return Err(Reason::PeerGone);
     }
     connection.peer_state = PEER_READY;
     connection.sender_clean = 1;
-    connection.sender_clean_sequence = write_sequence;
+    connection.sender_clean_sequence = sender.write_sequence;
     connection.sender_messages = next.messages;
     connection.sender_bytes = next.bytes;
     Ok(())
 }
 
 #[inline(always)]
-fn sender(connection: &Connection, policy: &Policy, own: Own, size: u32) -> Sender {
+fn sender(
+    connection: &Connection,
+    policy: &Policy,
+    own: Own,
+    size: u32,
+    no_gain: Option<Reason>,
+    peer_splices: bool,
+) -> Sender {
     // A pod that is switched off sees its packets again in both directions, so both ends' switches and policies count.
     let same_pod = connection.slot == connection.peer_slot;
     let (mut peer_enforced, mut keep_alive) = (true, policy.keep_alive);
@@ -177,8 +187,8 @@ fn sender(connection: &Connection, policy: &Policy, own: Own, size: u32) -> Send
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
         held: is_held(connection.held_since),
         path_needs: path_needs(idle, keep_alive, size),
-        no_gain: None,
-        peer_splices: false,
+        no_gain,
+        peer_splices,
         sending: own.sending(call::flags()),
         blocking_waits: offset!(blocking_waits) != 0,
         peer_state: connection.peer_state,
