@@ -21,6 +21,7 @@ both_promotions!(
     a_client_that_waits_since_before_the_daemon_is_woken,
     a_client_that_waits_since_before_the_handshake_is_woken,
     a_policy_that_comes_later_takes_the_open_connections,
+    a_reader_with_unread_bytes_is_promoted_when_it_has_read,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -196,6 +197,26 @@ fn a_policy_that_comes_later_takes_the_open_connections(promotion: Promotion) ->
     ensure!(daemon.messages("redirected")? == 0, "redirected although redirect.enabled is false");
     daemon.manifests.write("acceleration.yaml", &policy.yaml())?;
     close_all(run_until_redirected(&daemon, load)?)
+}
+
+/// A candidate's sends are seen by nobody: were its reader promoted with these bytes unread, and asked by FIONREAD whether
+/// there are any, it would be told of none, and nobody would come to tell it.
+fn a_reader_with_unread_bytes_is_promoted_when_it_has_read(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut pair = pods.pair(0)?;
+    request::by_hand(&mut pair, 20, 64)?;
+    pair.client.send(64)?;
+    let daemon = pods.accelerate(promotion)?;
+    wait_for(LIMIT, "the reader to be left where it is", || {
+        let connections = daemon.connections()?;
+        let (_, server) = connections.both(&pair)?;
+        ensure!(server.reason.as_deref() == Some("order_barrier") && !server.promoted, "{server:?}");
+        Ok(())
+    })?;
+    pair.server.receive(64)?;
+    daemon.warm(&mut pair)?;
+    pair.close()?;
+    Ok(())
 }
 
 /// recv may be called while the handshake is still under way, and then waits on the TCP queue. "At ESTABLISHED nobody
