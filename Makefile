@@ -66,7 +66,7 @@ lint: setup-build ## Formatting, clippy, shell syntax
 	bash -n scripts/*.sh .ci/run
 
 crds: ## Write crds/yaml from the Rust types
-	$(CARGO) run $(PROFILE) --quiet -p meshaccel-crds > crds/yaml/meshaccelerations.meshaccel.dev.yaml
+	$(CARGO) run $(PROFILE) --quiet -p meshaccel-crds crds/yaml
 
 clean: ## Remove what was built (not the cache of tools)
 	$(CARGO) clean

@@ -1,10 +1,12 @@
-//! Prints the CRD as YAML: `cargo run -p meshaccel-crds > crds/yaml/meshaccelerations.meshaccel.dev.yaml`.
+//! Writes the CRDs as YAML into a folder: `cargo run -p meshaccel-crds crds/yaml`.
 
 use std::error::Error;
-use std::io::Write;
+use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let yaml = meshaccel_crds::manifest::mesh_acceleration_yaml()?;
-    std::io::stdout().write_all(yaml.as_bytes())?;
+    let folder: PathBuf = std::env::args_os().nth(1).ok_or("usage: meshaccel-crds FOLDER")?.into();
+    for manifest in meshaccel_crds::manifest::all()? {
+        std::fs::write(folder.join(&manifest.file), &manifest.yaml)?;
+    }
     Ok(())
 }

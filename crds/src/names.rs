@@ -9,6 +9,11 @@ pub const API_VERSION: &str = "meshaccel.dev/v1alpha1";
 /// `kind` of [`crate::MeshAcceleration`].
 pub const KIND: &str = "MeshAcceleration";
 
+/// `kind` of [`crate::NodeAcceleration`].
+pub const NODE_KIND: &str = "NodeAcceleration";
+/// Finalizer of a MeshAcceleration: held by the operator until every live node has reported its programs gone.
+pub const FINALIZER: &str = "meshaccel.dev/programs-gone";
+
 /// Pod annotation, standalone only: path of the pod's network namespace on this machine.
 pub const ANNOTATION_NETNS: &str = "meshaccel.dev/netns";
 /// Pod annotation, standalone only: path of the pod's cgroup (v2) on this machine.

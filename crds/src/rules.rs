@@ -36,6 +36,15 @@ pub const MAX_LABEL_KEY: usize = 317;
 /// Longest label value.
 pub const MAX_LABEL_VALUE: usize = 63;
 
+/// Longest sentence in a report.
+pub const MAX_MESSAGE: usize = 1024;
+/// Longest kernel release (`__NEW_UTS_LEN`).
+pub const MAX_KERNEL: usize = 64;
+/// Most findings, and most programs, in a report.
+pub const MAX_FINDINGS: usize = 32;
+/// Most conflicting objects that a node names.
+pub const MAX_CONFLICTS: usize = 8;
+
 /// One entry of `x-kubernetes-validations`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,6 +63,13 @@ pub const SOME_SELECTOR: Rule = Rule {
     rule: "has(self.podSelector) || has(self.namespaceSelector)",
     message: "write podSelector, namespaceSelector or both ({} chooses everything)",
     field_path: None,
+};
+/// On the spec: a sidecar's port without its connections would leave nothing to accelerate, silently.
+pub const PORTS_DISJOINT: Rule = Rule {
+    rule: "!has(self.mesh.sidecarPorts) || !has(self.redirect.excludedPorts) || \
+           !self.mesh.sidecarPorts.exists(port, port in self.redirect.excludedPorts)",
+    message: "must not name a port of mesh.sidecarPorts: nothing would be accelerated there",
+    field_path: Some(".redirect.excludedPorts"),
 };
 /// On the mesh: the known meshes bring their own ports.
 pub const PORTS_NEED_CUSTOM: Rule = Rule {
@@ -93,7 +109,7 @@ pub const VALUES_REFUSED: Rule = Rule {
 };
 
 /// All rules on the spec.
-pub const SPEC: &[Rule] = &[SOME_SELECTOR];
+pub const SPEC: &[Rule] = &[SOME_SELECTOR, PORTS_DISJOINT];
 /// All rules on `spec.mesh`.
 pub const MESH: &[Rule] = &[PORTS_NEED_CUSTOM, UID_NEEDS_CUSTOM, SOURCE_NEEDS_CUSTOM, SOURCE_IS_ADDRESS];
 /// All rules on one requirement of a selector.

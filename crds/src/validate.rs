@@ -35,6 +35,9 @@ pub fn validate(object: &MeshAcceleration) -> Vec<Violation> {
     }
     check_mesh(&mut found, &spec.mesh);
     check_redirect(&mut found, &spec.redirect);
+    if spec.mesh.sidecar_ports.iter().any(|port| spec.redirect.excluded_ports.contains(port)) {
+        found.break_rule("spec", &rules::PORTS_DISJOINT);
+    }
     found.0
 }
 
@@ -147,6 +150,9 @@ impl Findings {
 
     fn ports(&mut self, field: &str, ports: &[u16], max: usize) {
         self.max_items(field, ports.len(), max);
+        if let Some(index) = (1..ports.len()).find(|&index| ports[..index].contains(&ports[index])) {
+            self.add(&format!("{field}[{index}]"), format!("{} is written twice", ports[index]));
+        }
         for (index, port) in ports.iter().enumerate() {
             self.in_range(&format!("{field}[{index}]"), (*port).into(), rules::MIN_PORT.into()..=u16::MAX.into());
         }

@@ -55,6 +55,7 @@ fn sidecar_ports(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 pub(super) fn ports(max_items: usize) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
+        "x-kubernetes-list-type": "set",
         "maxItems": max_items,
         "items": { "type": "integer", "format": "int32", "minimum": rules::MIN_PORT, "maximum": u16::MAX },
     })

@@ -1,13 +1,18 @@
 use std::fs;
 use std::path::Path;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Map, Value};
 
-use crate::{MeshAcceleration, names};
+use super::Manifest;
+use crate::{MeshAcceleration, NodeAcceleration, names};
 
 fn schema() -> Value {
-    let crd = MeshAcceleration::crd();
+    schema_of(&MeshAcceleration::crd())
+}
+
+fn schema_of(crd: &CustomResourceDefinition) -> Value {
     let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
     serde_json::to_value(schema).unwrap()
 }
@@ -26,32 +31,33 @@ fn walk(path: &str, schema: &Value, visit: &mut dyn FnMut(&str, &Map<String, Val
     }
 }
 
+fn walk_both(visit: &mut dyn FnMut(&str, &Map<String, Value>)) {
+    walk("", &schema(), visit);
+    walk("", &schema_of(&NodeAcceleration::crd()), visit);
+}
+
 #[test]
 fn the_committed_yaml_is_what_the_types_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml/meshaccelerations.meshaccel.dev.yaml");
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    let generated = super::mesh_acceleration_yaml().unwrap();
-    assert!(
-        committed == generated,
-        "crds/yaml/meshaccelerations.meshaccel.dev.yaml is stale; regenerate it with\n  \
-         cargo run -p meshaccel-crds > crds/yaml/meshaccelerations.meshaccel.dev.yaml"
-    );
+    for Manifest { file, yaml } in super::all().unwrap() {
+        let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml").join(&file));
+        assert!(committed.unwrap_or_default() == yaml, "crds/yaml/{file} is stale: run `make crds`");
+    }
 }
 
 #[test]
 fn the_yaml_reads_back_as_the_same_definition() {
-    let yaml = super::mesh_acceleration_yaml().unwrap();
-    let read: Value = serde_saphyr::from_str(&yaml).unwrap();
-    // Through the type: a float such as 1.0 in the YAML and the integer 1 are one number to it.
-    let read: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition =
-        serde_json::from_value(read).unwrap();
-    assert_eq!(read, MeshAcceleration::crd());
+    for (manifest, crd) in super::all().unwrap().iter().zip([MeshAcceleration::crd(), NodeAcceleration::crd()]) {
+        let read: Value = serde_saphyr::from_str(&manifest.yaml).unwrap();
+        // Through the type: a float such as 1.0 in the YAML and the integer 1 are one number to it.
+        let read: CustomResourceDefinition = serde_json::from_value(read).unwrap();
+        assert_eq!(read, crd);
+    }
 }
 
 /// The rules of "structural schemas": a schema that breaks one is refused when the CRD is applied.
 #[test]
 fn the_schema_is_structural() {
-    walk("", &schema(), &mut |path, schema| {
+    walk_both(&mut |path, schema| {
         assert!(schema.get("type").is_some_and(Value::is_string), "{path}: no type: {schema:?}");
         for word in
             ["$ref", "anyOf", "oneOf", "allOf", "not", "definitions", "$defs", "patternProperties", "uniqueItems"]
@@ -68,7 +74,7 @@ fn the_schema_is_structural() {
 
 #[test]
 fn every_field_is_explained() {
-    walk("", &schema(), &mut |path, schema| {
+    walk_both(&mut |path, schema| {
         let is_field = !path.ends_with(".items") && !path.ends_with(".additionalProperties");
         assert!(!is_field || schema.contains_key("description"), "{path}: no description");
     });
@@ -107,8 +113,9 @@ fn rules_blame_fields_that_exist() {
     walk("", &schema(), &mut |path, schema| {
         for rule in schema.get("x-kubernetes-validations").and_then(Value::as_array).into_iter().flatten() {
             if let Some(field) = rule.get("fieldPath") {
-                let field = field.as_str().unwrap().trim_start_matches('.');
-                assert!(schema["properties"].get(field).is_some(), "{path}: no field {field}");
+                let field = field.as_str().unwrap().trim_start_matches('.').replace('.', "/properties/");
+                let found = schema["properties"].pointer(&format!("/{field}"));
+                assert!(found.is_some(), "{path}: no field {field}");
             }
         }
     });

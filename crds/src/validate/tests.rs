@@ -55,6 +55,13 @@ fn each_violation_names_its_field() {
     let many: Vec<_> = (0..17).map(|n| json!({"key": format!("k{n}"), "operator": "Exists"})).collect();
     for (spec, field) in [
         (json!({}), "spec".to_owned()),
+        (
+            with(
+                json!({"mesh": {"provider": "Custom", "sidecarPorts": [80]}, "redirect": {"excludedPorts": [90, 80]}}),
+            ),
+            "spec.redirect.excludedPorts".to_owned(),
+        ),
+        (with(json!({"redirect": {"excludedPorts": [80, 90, 80]}})), "spec.redirect.excludedPorts[2]".to_owned()),
         (json!({"nodeSelector": {"a": "b"}, "mode": "Observe"}), "spec".to_owned()),
         (with(json!({"mesh": {"sidecarPorts": [80]}})), "spec.mesh.sidecarPorts".to_owned()),
         (with(json!({"mesh": {"provider": "Istio", "proxyUid": 1}})), "spec.mesh.proxyUid".to_owned()),
