@@ -21,7 +21,8 @@ both_promotions!(
     a_client_that_waits_since_before_the_daemon_is_woken,
     a_client_that_waits_since_before_the_handshake_is_woken,
     a_policy_that_comes_later_takes_the_open_connections,
-    a_reader_with_unread_bytes_is_promoted_when_it_has_read,
+    an_application_with_unread_bytes_is_promoted_when_it_has_read,
+    a_reader_that_enters_with_unread_bytes_and_leaves_them_is_taken_out,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -199,18 +200,39 @@ fn a_policy_that_comes_later_takes_the_open_connections(promotion: Promotion) ->
     close_all(run_until_redirected(&daemon, load)?)
 }
 
-/// A candidate's sends are seen by nobody: were its reader promoted with these bytes unread, and asked by FIONREAD whether
-/// there are any, it would be told of none, and nobody would come to tell it.
-fn a_reader_with_unread_bytes_is_promoted_when_it_has_read(promotion: Promotion) -> Result<()> {
+/// A candidate's sends are seen by nobody: an application that is promoted with these bytes unread, and asks by FIONREAD
+/// whether there are any, is told of none, and nobody would come to tell it.
+fn an_application_with_unread_bytes_is_promoted_when_it_has_read(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut pair = pods.pair(0)?;
+    request::by_hand(&mut pair, 20, 64)?;
+    pair.client.send(64)?;
+    // One end is a sidecar's, the other an application.
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion).sidecar_ports(&[pair.client.local()?.port()]);
+    let daemon = pods.accelerate_with(&policy, &[])?;
+    wait_for(LIMIT, "the reader to be left where it is", || {
+        let connections = daemon.connections()?;
+        let (_, server) = connections.both(&pair)?;
+        ensure!(server.reason.as_deref() == Some("order_barrier") && !server.promoted, "{server:?}");
+        Ok(())
+    })?;
+    pair.server.receive(64)?;
+    daemon.warm(&mut pair)?;
+    pair.close()?;
+    Ok(())
+}
+
+/// Of another reader, too, nobody knows whether it was told; so it does not stay.
+fn a_reader_that_enters_with_unread_bytes_and_leaves_them_is_taken_out(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let mut pair = pods.pair(0)?;
     request::by_hand(&mut pair, 20, 64)?;
     pair.client.send(64)?;
     let daemon = pods.accelerate(promotion)?;
-    wait_for(LIMIT, "the reader to be left where it is", || {
+    wait_for(LIMIT, "the reader to leave", || {
         let connections = daemon.connections()?;
         let (_, server) = connections.both(&pair)?;
-        ensure!(server.reason.as_deref() == Some("order_barrier") && !server.promoted, "{server:?}");
+        ensure!(server.reason.as_deref() == Some("takes_bulk") && !server.promoted, "{server:?}");
         Ok(())
     })?;
     pair.server.receive(64)?;

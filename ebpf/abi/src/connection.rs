@@ -68,6 +68,9 @@ pub struct Connection {
     pub splice_changes: u64,
     /// When it last left the SOCKHASH because that was no gain, in ns of CLOCK_MONOTONIC.
     pub left_at: u64,
+    /// When this end was last seen to read, in ns of CLOCK_MONOTONIC, if it entered the SOCKHASH with unread bytes in its TCP
+    /// queue and has not been seen without since; 0: it has.
+    pub unread_since: u64,
     /// What TCP had counted of bytes when evidence began to count: see [`Connection::base_segments_in`].
     pub base_bytes_in: u64,
     pub base_bytes_out: u64,
@@ -126,10 +129,10 @@ pub struct Connection {
     pub based: u32,
     /// 1 when the peer is read with splice(2), or its port has been.
     pub peer_splices: u32,
-    /// 1 when this end entered the SOCKHASH with unread bytes in its TCP queue, and has not been seen without since.
-    pub entered_unread: u32,
-    /// `copied_seq` of this socket at the last visit since then.
+    /// `copied_seq` of this socket at the last visit while `unread_since` is set.
     pub copied_seen: u32,
+    /// Always zero.
+    pub zero: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].

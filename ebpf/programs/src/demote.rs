@@ -4,7 +4,7 @@
 
 use crate::counters;
 use crate::maps::{address, ma_ends, ma_sockets};
-use crate::record::to_candidate;
+use crate::record::{left, to_candidate};
 use aya_ebpf::helpers::generated::bpf_map_delete_elem;
 use core::ptr::write_volatile;
 use meshaccel_abi::connection::STATE_CANDIDATE;
@@ -14,11 +14,17 @@ use meshaccel_abi::{Connection, EndId, EndRecord, Event, Reason, SocketKey};
 /// while bytes waited in the TCP queue, and must be woken.
 #[inline(always)]
 pub fn own(connection: &mut Connection) {
+    to_candidate(connection);
     if let Some(record) = remove(connection.id, connection.key) {
         // SAFETY: this end's own record.
-        unsafe { (*record).kick = 1 }
+        let left_for = unsafe {
+            (*record).kick = 1;
+            (*record).left_for
+        };
+        if left_for != 0 {
+            left(connection, left_for);
+        }
     }
-    to_candidate(connection);
     connection.key.generation = connection.key.generation.wrapping_add(1);
     counters::event(Event::Retired);
 }

@@ -29,6 +29,10 @@ use meshaccel_decide::gain::stays_out;
 /// it leaves: 1 s. A verdict that was given before is carried out within microseconds; a second is generous.
 const GRACE: u64 = 1_000_000_000;
 
+/// How long a reader that works may leave bytes unread on a busy machine: half a second. One that does not know of them
+/// waits for so long, and for the grace period, before it is woken.
+const READS_WITHIN: u64 = 500_000_000;
+
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 #[unsafe(no_mangle)]
 pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
@@ -78,7 +82,7 @@ fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
             begin_leaving(connection, Reason::PeerNotPromoted);
             mark(own.pointer());
         }
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.entered_unread != 0 => {
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.unread_since != 0 => {
             if leaves_unread(own, connection) {
                 begin_leaving(connection, Reason::TakesBulk);
             }
@@ -144,8 +148,9 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {
         weigh(own, connection, policy, no_gain_before)?;
     }
-    // What waits there, a reader that has left it for later may never learn of: see `rescue.rs`.
-    if unread(own) {
+    // What waits there, an application that has left it for later may never learn of: see `rescue.rs`. A stream to a
+    // sidecar has always some, and its reader always reads on.
+    if application_reads(connection.side, policy) && unread(own) {
         return Err(Reason::OrderBarrier);
     }
     let mut key = connection.key;
@@ -169,8 +174,8 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
         core::ptr::write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
         core::ptr::write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
     }
-    // They may have come since. From now on each message that TCP takes is known to its sender.
-    connection.entered_unread = unread(own).into();
+    // Or they came since. From now on each message that TCP takes is known to its sender.
+    connection.unread_since = if unread(own) { connection.promoted_at } else { 0 };
     connection.copied_seen = connection.copied_at_promotion;
     counters::event(Event::PromotedLate);
     lesson::gained(connection);
@@ -189,8 +194,8 @@ fn weigh(own: Own, connection: &mut Connection, policy: &Policy, no_gain_before:
         segments_out: own.segments_out().wrapping_sub(connection.base_segments_out),
         bytes_in: own.bytes_received().wrapping_sub(connection.base_bytes_in),
         bytes_out: own.bytes_acked().wrapping_sub(connection.base_bytes_out),
-        application_reads: connection.side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
-        peer_application_reads: connection.peer_side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0,
+        application_reads: application_reads(connection.side, policy),
+        peer_application_reads: application_reads(connection.peer_side, policy),
         no_gain_before,
     });
     if worth == Err(Reason::OneWay) {
@@ -198,6 +203,12 @@ fn weigh(own: Own, connection: &mut Connection, policy: &Policy, no_gain_before:
         count_from_now(own, connection);
     }
     worth
+}
+
+/// Is this end read by an application, as far as anybody knows?
+#[inline(always)]
+fn application_reads(side: u32, policy: &Policy) -> bool {
+    side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0
 }
 
 #[inline(always)]
@@ -235,14 +246,22 @@ fn is_alone(connection: &Connection, policy: &Policy) -> bool {
         && !pair::find(connection, policy.flags).is_ok_and(|peer| peer.state != STATE_CANDIDATE)
 }
 
-/// It had unread bytes in its TCP queue when it entered, which no sender knows of, and has not read on since the last visit
-/// though nothing else waits for it.
+/// It had unread bytes in its TCP queue when it entered, which no sender knows of, and has not read on for a while though
+/// nothing else waits for it.
 #[inline(always)]
 fn leaves_unread(own: Own, connection: &mut Connection) -> bool {
     let copied = own.copied_sequence();
-    let reads = copied != core::mem::replace(&mut connection.copied_seen, copied);
-    connection.entered_unread = unread(own).into();
-    connection.entered_unread != 0 && !reads && own.redirected_queue_empty() == Some(true)
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    if !unread(own) {
+        connection.unread_since = 0;
+    } else if copied != connection.copied_seen {
+        connection.copied_seen = copied;
+        connection.unread_since = now;
+    }
+    connection.unread_since != 0
+        && now.wrapping_sub(connection.unread_since) >= READS_WITHIN
+        && own.redirected_queue_empty() == Some(true)
 }
 
 /// It leaves in two steps. First nobody may redirect to it any more; a grace period later it can go without anything being

@@ -42,12 +42,18 @@ pub fn refresh(connection: &mut Connection) {
     if generation != connection.key.generation {
         connection.key.generation = generation;
         to_candidate(connection);
-        connection.reason = left_for;
-        if is_no_gain(left_for) {
-            connection.leaves = connection.leaves.saturating_add(1);
-            // SAFETY: no arguments.
-            connection.left_at = unsafe { bpf_ktime_get_ns() };
-        }
+        left(connection, left_for);
+    }
+}
+
+/// It has left the SOCKHASH; each time that was no gain it stays out for longer.
+#[inline(always)]
+pub fn left(connection: &mut Connection, left_for: u32) {
+    connection.reason = left_for;
+    if is_no_gain(left_for) {
+        connection.leaves = connection.leaves.saturating_add(1);
+        // SAFETY: no arguments.
+        connection.left_at = unsafe { bpf_ktime_get_ns() };
     }
 }
 
@@ -66,7 +72,7 @@ pub fn to_candidate(connection: &mut Connection) {
     connection.sender_clean = 0;
     connection.sender_passed = 0;
     connection.held_since = 0;
-    connection.entered_unread = 0;
+    connection.unread_since = 0;
     forget_gain(connection);
     connection.based = 0;
     connection.reason = Reason::Candidate as u32;
