@@ -87,7 +87,7 @@ pub struct NodeAccelerationSpec {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeAccelerationStatus {
-    /// When the daemon wrote this. It writes on each change of what it does, at most every 2 s; counts every 15 s; and
+    /// When the daemon wrote this. It writes on each change of what it does, at most every second; counts every 15 s; and
     /// every 60 s if nothing has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]

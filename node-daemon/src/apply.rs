@@ -27,6 +27,7 @@ pub fn apply(
             Action::SetPolicy { slot, policy, fresh } => {
                 if *fresh {
                     failures.extend(maps.set_switch(Maps::pod_switch(*slot), SWITCH_ON).err());
+                    failures.extend(maps.reset_total(*slot).err());
                 }
                 maps.set_policy(*slot, *policy)
             }

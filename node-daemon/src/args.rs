@@ -26,6 +26,12 @@ pub enum Command {
     /// at once. A Pod says where it lives on this machine by the annotation meshaccel.dev/netns or meshaccel.dev/cgroup.
     /// Ending the daemon (SIGTERM) leaves acceleration running from what is pinned; `uninstall` removes it.
     Standalone(Standalone),
+    /// Run on a node of a cluster: the DaemonSet's command.
+    ///
+    /// Accelerates the pods of this node that MeshAccelerations select, and reports what it found and did in the
+    /// NodeAcceleration of the node's name. While no object names the node, nothing of meshaccel is in its kernel. When
+    /// the API server is away, what is pinned goes on, also while no daemon runs.
+    Run(Run),
     /// Find out what this kernel can do, by doing it in a network namespace of its own.
     Probe {
         #[command(flatten)]
@@ -74,7 +80,29 @@ pub struct Standalone {
     #[arg(long, value_name = "DIR", env = "MESHACCEL_MANIFESTS")]
     pub manifests: PathBuf,
     #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// Remove everything when the daemon ends, instead of leaving acceleration running.
+    #[arg(long, env = "MESHACCEL_UNINSTALL_ON_EXIT")]
+    pub uninstall_on_exit: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Name of this machine's Node object.
+    #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+    pub node_name: String,
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+}
+
+/// What a daemon needs, wherever its objects come from.
+#[derive(Debug, Args)]
+pub struct DaemonArgs {
+    #[command(flatten)]
     pub pins: PinsArgs,
+    /// Where the machine's cgroup hierarchy is mounted: cgroup v2, or a hybrid one with v2 at `unified` below.
+    #[arg(long, value_name = "DIR", env = "MESHACCEL_CGROUP_ROOT", default_value = "/sys/fs/cgroup")]
+    pub cgroup_root: PathBuf,
     /// Address of /livez, /readyz, /metrics, /connections and /status.
     #[arg(long, value_name = "ADDRESS", env = "MESHACCEL_ADMIN_ADDRESS", default_value = "127.0.0.1:15077")]
     pub admin_address: SocketAddr,
@@ -82,9 +110,6 @@ pub struct Standalone {
     #[arg(long, value_name = "NUMBER", env = "MESHACCEL_MAX_CONNECTIONS", default_value_t = 65_536,
           value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub max_connections: u32,
-    /// Remove everything when the daemon ends, instead of leaving acceleration running.
-    #[arg(long, env = "MESHACCEL_UNINSTALL_ON_EXIT")]
-    pub uninstall_on_exit: bool,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }

@@ -29,7 +29,7 @@ pub enum Error {
     #[error("must run as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")]
     NotRoot,
     #[error(
-        "no cgroup v2 hierarchy is mounted at /sys/fs/cgroup or /sys/fs/cgroup/unified: mount one with `mount -t cgroup2 none /sys/fs/cgroup/unified`"
+        "no cgroup v2 hierarchy is mounted at /sys/fs/cgroup or /sys/fs/cgroup/unified (or what --cgroup-root says): mount one with `mount -t cgroup2 none /sys/fs/cgroup/unified`"
     )]
     NoCgroup2,
     #[error("cannot read the folder of manifests")]
@@ -44,6 +44,8 @@ pub enum Error {
     NotInstalled { path: PathBuf },
     #[error("no pod {pod} is selected on this node; selected are: {selected}")]
     NoPod { pod: String, selected: String },
+    #[error("cannot tell how to reach the API server: neither a pod's service account nor a kubeconfig is there")]
+    Kubeconfig(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
     #[error("the kernel's clock cannot be read")]

@@ -2,10 +2,11 @@
 //! `meshaccel-decide`); it decides which pods the programs look at, and keeps them running.
 //!
 //! observe -> plan -> apply:
-//! * [`source`] objects from a folder of manifests; [`select`] (pure) which pods, and how
+//! * [`source`] objects from a folder of manifests or an API server; [`select`] (pure) which pods, and how
 //! * [`observe`] where those pods live; [`plan`] (pure) what to do; [`apply`] does it; [`adopt`] (pure) pairs old connections
 //! * [`kernel`] programs, maps, pins, iterators; [`sys`] system calls
-//! * [`node`] one round of all that; [`standalone`] the loop around it
+//! * [`node`] one round of all that; [`daemon`] the loop around it, [`standalone`] or in a cluster ([`run`], which reports by
+//!   [`report`])
 //! * [`probe`] what this kernel can do
 //!
 //! Commands: [`args`], [`connections`], [`switch`], [`uninstall`]. Outside: [`admin`], [`metrics`], [`status`],
@@ -16,12 +17,15 @@ pub mod adopt;
 pub mod apply;
 pub mod args;
 pub mod connections;
+pub mod daemon;
 pub mod kernel;
 pub mod metrics;
 pub mod node;
 pub mod observe;
 pub mod plan;
 pub mod probe;
+pub mod report;
+pub mod run;
 pub mod select;
 pub mod source;
 pub mod standalone;

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use meshaccel_node::args::{Cli, Command};
 use meshaccel_node::kernel::pins::Pins;
-use meshaccel_node::{Chain, connections, probe, standalone, switch, uninstall};
+use meshaccel_node::{Chain, connections, probe, run, standalone, switch, uninstall};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Standalone(args) => standalone::run(args),
+        Command::Standalone(args) => standalone::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Probe { pins, output } => probe::command(&Pins::new(&pins.bpffs), output),
         Command::Connections { pins, output, watch } => connections::command(&Pins::new(&pins.bpffs), output, watch),
         Command::Off { switch, duration } => {

@@ -2,7 +2,7 @@
 //! knows nothing of where objects come from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::ENFORCE;
@@ -13,7 +13,7 @@ use crate::kernel::load::Loaded;
 use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
 use crate::kernel::passes::{self, PassError, Passes, SlotTally, Tally};
 use crate::kernel::pins::Layout;
-use crate::observe::{Locator, Residence};
+use crate::observe::{LocateError, Locator, Residence};
 use crate::plan::{self, Action, Observed, Target};
 use crate::select::{SelectedPod, Selection};
 use crate::source::Problem;
@@ -31,6 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A review of all connections when nothing has changed: it finds what went unnoticed. Further apart where it is
 /// expensive: it may then take half of its share.
 const REVIEW_AT_REST: Duration = Duration::from_secs(15);
+
+/// How long a pod without a sandbox is looked for at short intervals.
+const EXPECTED_FOR: Duration = Duration::from_secs(30);
 
 /// What became of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,11 +65,14 @@ pub enum PodState {
     Skipped,
     /// Selected, but it cannot be found on this machine (yet).
     Unreachable,
+    /// Selected, and being started or stopped: it has no sandbox now.
+    Expected,
 }
 
 impl PodState {
     /// All states, for metrics.
-    pub const ALL: [Self; 5] = [Self::Accelerated, Self::Observed, Self::Disabled, Self::Skipped, Self::Unreachable];
+    pub const ALL: [Self; 6] =
+        [Self::Accelerated, Self::Observed, Self::Disabled, Self::Skipped, Self::Unreachable, Self::Expected];
 
     /// The label.
     pub fn as_str(self) -> &'static str {
@@ -76,6 +82,7 @@ impl PodState {
             Self::Disabled => "disabled",
             Self::Skipped => "skipped",
             Self::Unreachable => "unreachable",
+            Self::Expected => "expected",
         }
     }
 }
@@ -99,16 +106,25 @@ pub struct Node {
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
     unfinished: bool,
+    /// Selected pods that have no sandbox yet, and since when they are known.
+    expected: BTreeMap<PodName, Instant>,
+    /// Whose pods the slots are, or were: names of MeshAccelerations.
+    owners: BTreeMap<Slot, String>,
+    /// Slots whose pods are not selected any more, and that are not free yet.
+    leaving: BTreeSet<Slot>,
+    /// Redirected bytes of each MeshAcceleration since this daemon runs, and of each slot when they were last added.
+    redirected: BTreeMap<String, u64>,
+    totals: BTreeMap<Slot, u64>,
 }
 
 impl Node {
     /// Opens what `load::install` has pinned.
-    pub fn open(layout: &Layout, loaded: Loaded) -> Result<Self, crate::Error> {
-        Ok(Self {
+    pub fn open(layout: &Layout, loaded: Loaded, cgroups: &Path) -> Result<Self, crate::Error> {
+        let mut node = Self {
             maps: Maps::open(layout)?,
             passes: Passes::open(layout)?,
             loaded,
-            locator: Locator::new(),
+            locator: Locator::new(cgroups),
             passing_since: BTreeMap::new(),
             tally: Tally::default(),
             reviewed: None,
@@ -117,7 +133,39 @@ impl Node {
             watching: false,
             planned: None,
             unfinished: false,
-        })
+            expected: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            redirected: BTreeMap::new(),
+            totals: BTreeMap::new(),
+        };
+        // What is there belongs to somebody, until the objects are known: nobody's release is complete before.
+        node.leaving = node.maps.policies()?.into_iter().map(|(slot, _)| slot).collect();
+        for slot in node.leaving.clone() {
+            node.totals.insert(slot, node.maps.total(slot)?);
+        }
+        Ok(node)
+    }
+
+    /// Some selected pod has no sandbox yet: it is worth while to look again soon. Not for ever: it may wait for a volume, or
+    /// be about to go.
+    pub fn is_expecting(&self, now: Instant) -> bool {
+        self.expected.values().any(|since| now.duration_since(*since) < EXPECTED_FOR)
+    }
+
+    /// Nothing is selected, and nothing is left of what was.
+    pub fn is_empty(&self) -> bool {
+        self.leaving.is_empty() && self.planned.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// How many pods are still being released; of this MeshAcceleration, or of one that an earlier daemon knew.
+    pub fn leaving(&self, acceleration: &str) -> usize {
+        self.leaving.iter().filter(|slot| self.owners.get(slot).is_none_or(|owner| owner == acceleration)).count()
+    }
+
+    /// Bytes redirected for a MeshAcceleration since this daemon runs.
+    pub fn redirected(&self, acceleration: &str) -> u64 {
+        self.redirected.get(acceleration).copied().unwrap_or(0)
     }
 
     /// One pass over the candidates, and a review of all connections when it is due. Gives the time until the next pass.
@@ -134,8 +182,21 @@ impl Node {
         if self.review_is_due(happened, now) {
             self.tally = self.passes.review()?;
             self.reviewed = Some((now, happened));
+            self.add_up()?;
         }
         Ok(pause)
+    }
+
+    /// What the pods have redirected since the last time, to their MeshAccelerations.
+    fn add_up(&mut self) -> Result<(), MapsError> {
+        for (slot, owner) in &self.owners {
+            let total = self.maps.total(*slot)?;
+            let before = self.totals.insert(*slot, total).unwrap_or(0);
+            // A slot that was given to another pod begins again.
+            let more = total.checked_sub(before).unwrap_or(total);
+            *self.redirected.entry(owner.clone()).or_default() += more;
+        }
+        Ok(())
     }
 
     /// Reviews follow what happens (sockets recorded, promoted, closed; pods that are being released), at a cadence that
@@ -148,7 +209,8 @@ impl Node {
     }
 
     /// Removes stale records.
-    pub fn sweep(&self) -> Result<(), PassError> {
+    pub fn sweep(&mut self, now: Instant) -> Result<(), PassError> {
+        self.locator.forget_before(now);
         self.passes.sweep()
     }
 
@@ -166,8 +228,18 @@ impl Node {
         let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(skipped).collect();
         let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
+        let mut expected = BTreeMap::new();
         for pod in &selection.pods {
-            let found = self.locator.locate(&pod.location, now).map_err(|error| error.to_string());
+            let found = self.locator.locate(&pod.location, now);
+            if matches!(found, Err(LocateError::NoSandbox)) {
+                // It is being started, or stopped.
+                let name = name(&pod.namespace, &pod.name);
+                let since = self.expected.get(&name).copied().unwrap_or(now);
+                expected.insert(name, since);
+                statuses.push(status(pod, PodState::Expected, Some(LocateError::NoSandbox.to_string())));
+                continue;
+            }
+            let found = found.map_err(|error| error.to_string());
             let found = found.and_then(|residence| match inhabited.insert(residence.cookie, pod) {
                 Some(first) => {
                     inhabited.insert(residence.cookie, first);
@@ -187,6 +259,7 @@ impl Node {
                 }
             }
         }
+        self.expected = expected;
         if self.unfinished {
             // Whether a slot may be given back is asked of its sockets as they are now.
             self.tally = self.passes.review()?;
@@ -245,6 +318,12 @@ impl Node {
             policy.flags & ENFORCE == 0 && (!wanted || observed.passing_for.get(slot).is_none_or(|p| *p < plan::GRACE))
         });
         self.unfinished = waiting || !failures.is_empty();
+        let wanted = |cookie: u64| targets.iter().any(|target| target.cookie.0 == cookie);
+        let slots = self.maps.policies()?;
+        self.owners.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
+        self.totals.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
+        self.leaving =
+            slots.into_iter().filter(|(_, policy)| !wanted(policy.netns_cookie)).map(|(slot, _)| slot).collect();
         if plan.actions.iter().any(|action| matches!(action, Action::SetPolicy { .. } | Action::AddPod(_))) {
             tracing::info!(pods = targets.len(), actions = plan.actions.len(), "Carried out plan");
         }
@@ -272,10 +351,13 @@ impl Node {
         status(pod, state, None)
     }
 
-    fn fill_in(&self, statuses: &mut [PodStatus]) -> Result<(), MapsError> {
+    fn fill_in(&mut self, statuses: &mut [PodStatus]) -> Result<(), MapsError> {
         let slots: BTreeMap<PodName, Slot> = self.maps.pods()?.into_iter().map(|pod| (pod.pod, pod.slot)).collect();
         for status in statuses {
             status.slot = slots.get(&status.pod).copied();
+            if let Some(slot) = status.slot.filter(|_| status.state != PodState::Skipped) {
+                self.owners.insert(slot, status.acceleration.clone());
+            }
             status.sockets = status.slot.and_then(|slot| self.tally.slots.get(&slot).copied()).unwrap_or_default();
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Observes where selected pods live: from a path to a network namespace's cookie. Looks, never changes anything.
 
+mod sandbox;
+
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use self::sandbox::Sandboxes;
 use crate::select::Location;
 use crate::sys::files;
 use crate::sys::netns::{self, NetnsCookie};
@@ -27,6 +30,8 @@ pub enum LocateError {
     EmptyCgroup { path: PathBuf },
     #[error("{path} is the network namespace of this machine itself; pods with hostNetwork are not accelerated")]
     HostNetwork { path: PathBuf },
+    #[error("it has no sandbox on this node (yet)")]
+    NoSandbox,
     #[error("{path} cannot be entered: {source}")]
     Enter {
         path: PathBuf,
@@ -56,6 +61,9 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Locator {
     known: HashMap<PathBuf, Known>,
+    sandboxes: Sandboxes,
+    /// Where pods that are named by their uid were found.
+    found: HashMap<String, PathBuf>,
     host: Vec<NetnsCookie>,
     /// What this machine's own conntrack asks for: it may stand between two pods.
     host_keep_alive: Option<(Duration, Instant)>,
@@ -77,25 +85,44 @@ struct Identity {
 }
 
 impl Locator {
-    /// Learns this machine's own namespaces: the daemon's, and that of process 1.
-    pub fn new() -> Self {
+    /// Learns this machine's own namespaces: the daemon's, and that of process 1. `cgroups`: the root of the cgroup v2
+    /// hierarchy.
+    pub fn new(cgroups: &Path) -> Self {
         let own = netns::own_cookie().ok();
         let first = netns::cookie_at(Path::new("/proc/1/ns/net")).ok();
-        Self { known: HashMap::new(), host: own.into_iter().chain(first).collect(), host_keep_alive: None }
+        Self { sandboxes: Sandboxes::new(cgroups), host: own.into_iter().chain(first).collect(), ..Self::default() }
     }
 
     /// Where a pod lives now.
     pub fn locate(&mut self, location: &Location, now: Instant) -> Result<Residence, LocateError> {
         let (path, named) = match location {
-            Location::Netns(path) => (path.clone(), path),
-            Location::Cgroup(path) => (netns_of_cgroup(path)?, path),
+            Location::Netns(path) => (path.clone(), path.clone()),
+            Location::Cgroup(path) => (netns_of_cgroup(path)?, path.clone()),
+            Location::Pod(uid) => {
+                let path = self.netns_of_pod(uid).ok_or(LocateError::NoSandbox)?;
+                (path.clone(), path)
+            }
         };
         let (cookie, keep_alive) = self.look(&path, now)?;
         if self.host.contains(&cookie) {
-            return Err(LocateError::HostNetwork { path: named.clone() });
+            return Err(LocateError::HostNetwork { path: named });
         }
         let keep_alive = keep_alive.min(self.host_keep_alive(now));
         Ok(Residence { cookie, path, keep_alive })
+    }
+
+    /// By a process that was in its sandbox before, as long as that namespace is there; else by the cgroup.
+    fn netns_of_pod(&mut self, uid: &str) -> Option<PathBuf> {
+        if let Some(path) = self.found.get(uid)
+            && self.known.get(path).is_some_and(|known| identity(path).is_ok_and(|now| now == known.identity))
+        {
+            return Some(path.clone());
+        }
+        self.found.remove(uid);
+        let process = sandbox::oldest_process(&self.sandboxes.cgroup(uid)?)?;
+        let path = PathBuf::from(format!("/proc/{process}/ns/net"));
+        self.found.insert(uid.to_owned(), path.clone());
+        Some(path)
     }
 
     fn host_keep_alive(&mut self, now: Instant) -> Duration {
@@ -108,6 +135,7 @@ impl Locator {
     /// Forgets paths that were not asked for since `since`.
     pub fn forget_before(&mut self, since: Instant) {
         self.known.retain(|_, known| known.since + BELIEVED >= since);
+        self.found.retain(|_, path| self.known.contains_key(path));
     }
 
     fn look(&mut self, path: &Path, now: Instant) -> Result<(NetnsCookie, Duration), LocateError> {
@@ -152,7 +180,8 @@ fn netns_of_cgroup(cgroup: &Path) -> Result<PathBuf, LocateError> {
         return Err(LocateError::NoPath { path });
     }
     if files::is_cgroup1(cgroup) {
-        let root = files::cgroup2_root().unwrap_or_else(|| "/sys/fs/cgroup".into());
+        let mounted = Path::new(files::CGROUPS);
+        let root = files::cgroup2_root(mounted).unwrap_or_else(|| mounted.to_owned());
         return Err(LocateError::CgroupV1 { path, root });
     }
     if !files::is_cgroup2(cgroup) {
@@ -182,7 +211,7 @@ mod tests {
     use super::*;
 
     fn locate(location: Location) -> String {
-        Locator::new().locate(&location, Instant::now()).unwrap_err().to_string()
+        Locator::new(Path::new("/sys/fs/cgroup")).locate(&location, Instant::now()).unwrap_err().to_string()
     }
 
     #[test]
@@ -199,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_namespace_is_known_by_its_cookie() {
-        let mut locator = Locator::new();
+        let mut locator = Locator::new(Path::new("/sys/fs/cgroup"));
         locator.host.clear();
         let here = Location::Netns("/proc/self/ns/net".into());
         let found = locator.locate(&here, Instant::now()).unwrap();

@@ -6,6 +6,7 @@
 mod trial;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::Table;
@@ -73,7 +74,8 @@ pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
     if !nix::unistd::geteuid().is_root() {
         return Err(Error::NotRoot);
     }
-    let capabilities = run(pins, &Btf::of_kernel()?)?;
+    let cgroup = files::cgroup2_root(Path::new(files::CGROUPS)).ok_or(Error::NoCgroup2)?;
+    let capabilities = run(pins, &cgroup, &Btf::of_kernel()?)?;
     if output == Output::Json {
         println!("{}", serde_json::to_string_pretty(&capabilities).unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
@@ -89,15 +91,14 @@ pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
 }
 
 /// Runs the self-test with an installation of its own, which it removes.
-pub fn run(pins: &Pins, btf: &Btf) -> Result<Capabilities, Error> {
-    let cgroup = files::cgroup2_root().ok_or(Error::NoCgroup2)?;
+pub fn run(pins: &Pins, cgroup: &Path, btf: &Btf) -> Result<Capabilities, Error> {
     remove_abandoned(pins)?;
     let name = format!("{}{}", prefix(pins), std::process::id());
     let own = Pins::new(&pins.root().with_file_name(name));
     let layout = own.create()?;
     // The trial finds out how blocking calls are served, and sees splice(2) itself.
     let offsets = Offsets { blocking_waits: 1, splices_seen: 1, ..offsets::find(btf)? };
-    let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, &cgroup);
+    let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, cgroup);
     let result = installed.map_err(Error::from).and_then(|loaded| {
         let watch = loaded.splice.attach();
         let trial = Trial::run(&layout, watch)?;
@@ -132,7 +133,7 @@ pub fn remove_abandoned(pins: &Pins) -> Result<(), Error> {
         let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.parse::<u32>().ok()) else {
             continue;
         };
-        if std::path::Path::new(&format!("/proc/{pid}")).exists() {
+        if Path::new(&format!("/proc/{pid}")).exists() {
             continue;
         }
         let abandoned = Pins::new(&entry.path());

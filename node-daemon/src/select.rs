@@ -11,16 +11,16 @@ mod matching;
 mod mesh;
 mod place;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::Pod;
 use meshaccel_crds::{MeshAcceleration, Mode, Promotion, Scope};
 use serde::Serialize;
 
+pub use self::matching::names;
 use self::matching::{Candidates, Conflicts};
-use self::place::Placement;
+use self::place::{Placement, Places};
 use crate::source::{Located, Objects, Problem};
 
 /// What follows from one state of the objects.
@@ -30,8 +30,23 @@ pub struct Selection {
     pub pods: Vec<SelectedPod>,
     /// Matched by some object and left alone; by namespace and name, each once, none of them in `pods`.
     pub skipped: Vec<SkippedPod>,
+    /// Pods that several objects select.
+    pub shared: Vec<SharedPods>,
     /// What is wrong with the objects taken together.
     pub problems: Vec<Problem>,
+}
+
+/// Pods that two objects select.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SharedPods {
+    /// The object that has them.
+    pub winner: String,
+    /// The object that has not.
+    pub loser: String,
+    /// How many.
+    pub pods: usize,
+    /// The first of them, as namespace/name.
+    pub example: String,
 }
 
 /// A pod to accelerate.
@@ -67,6 +82,8 @@ pub enum Location {
     Netns(PathBuf),
     /// A cgroup (v2), as a folder below its mount.
     Cgroup(PathBuf),
+    /// A pod of the kubelet, by its uid, whose cgroup has to be found.
+    Pod(String),
 }
 
 /// Where something is written in the manifests.
@@ -115,10 +132,10 @@ pub fn select(objects: &Objects) -> Selection {
     let mut pods: Vec<_> = objects.pods.iter().collect();
     pods.sort_by_key(|pod| (namespace_of(pod), name_of(pod)));
     let mut conflicts = Conflicts::default();
-    let mut inhabitants = HashMap::new();
+    let mut places = Places::new(objects.node.is_some());
     for pod in pods {
         let Some((acceleration, losers)) = candidates.matching(&pod.object) else { continue };
-        let placement = match place::of(pod, &mut inhabitants, &mut selection.problems) {
+        let placement = match places.of(pod, &mut selection.problems) {
             Ok(placement) => placement,
             Err(message) => {
                 selection.skipped.push(skipped(pod, acceleration, message));
@@ -128,6 +145,7 @@ pub fn select(objects: &Objects) -> Selection {
         conflicts.note(acceleration, &losers, pod);
         selection.pods.push(selected(pod, acceleration, placement));
     }
+    selection.shared = conflicts.shared();
     selection.problems.extend(conflicts.into_problems());
     selection.problems.sort();
     selection
@@ -140,19 +158,9 @@ impl SelectedPod {
         Problem {
             file: self.written.file.clone(),
             line: self.written.line,
-            field: Some(self.written.field.clone()),
+            field: Some(self.written.field.clone()).filter(|field| !field.is_empty()),
             object: Some(format!("Pod {}/{}", self.namespace, self.name)),
             message: message.into(),
-        }
-    }
-}
-
-impl Location {
-    /// The path, whatever it leads to.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Netns(path) | Self::Cgroup(path) => path,
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct Status {
     pub capabilities: Option<Capabilities>,
     /// Sockets as of the last review.
     pub connections: SlotTally,
+    /// For how long the API server has not answered, in s; goes by what was known then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_touch_s: Option<u64>,
     /// How long the last review of all connections took, in µs.
     pub last_review_us: u64,
 }
@@ -53,6 +56,7 @@ impl Shared {
             problems: Vec::new(),
             capabilities: None,
             connections: SlotTally::default(),
+            out_of_touch_s: None,
             last_review_us: 0,
         })))
     }

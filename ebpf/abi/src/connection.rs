@@ -74,6 +74,8 @@ pub struct Connection {
     /// What TCP had counted of bytes when evidence began to count: see [`Connection::base_segments_in`].
     pub base_bytes_in: u64,
     pub base_bytes_out: u64,
+    /// Of `redirected.bytes`, those that its pod's total has.
+    pub accounted: u64,
     /// Messages and bytes that this end sent by redirection.
     pub redirected: Counter,
     /// Messages and bytes that this end sent through TCP while it was in the SOCKHASH.

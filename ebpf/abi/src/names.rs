@@ -31,8 +31,11 @@ pub const SPLICE_PORTS: &str = "ma_splice_ports";
 /// What is known of the connections of a port: [`crate::Lesson`].
 pub const LESSONS: &str = "ma_lessons";
 
+/// Redirected bytes by pod slot, per CPU, as of the last review of each socket.
+pub const TOTALS: &str = "ma_totals";
+
 /// All pinned maps.
-pub const MAPS: [&str; 14] = [
+pub const MAPS: [&str; 15] = [
     SOCKETS,
     CONNECTIONS,
     CANDIDATES,
@@ -47,6 +50,7 @@ pub const MAPS: [&str; 14] = [
     SPLICED,
     SPLICE_PORTS,
     LESSONS,
+    TOTALS,
 ];
 
 /// sock_ops: records sockets that become established in selected namespaces.

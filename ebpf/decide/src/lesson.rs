@@ -22,6 +22,12 @@ pub fn skips(short_lived: u32, id: &EndId) -> bool {
     !(mixed >> 16).is_multiple_of(SAMPLE)
 }
 
+/// Did a connection that ends pay for its promotion? One that was given up has passed most messages, or carried few.
+#[inline(always)]
+pub fn pays(redirected: u64, passed: u64) -> bool {
+    redirected >= 1000 && redirected / 4 >= passed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

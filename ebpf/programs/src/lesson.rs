@@ -19,43 +19,46 @@ pub fn skips(key: &SocketKey, id: &EndId) -> bool {
     learnt.is_some_and(|learnt| lesson::skips(learnt.short_lived, id))
 }
 
-/// Were connections of this port promoted in vain?
+/// How many connections of this port were promoted in vain, since the last that was not?
 #[inline(always)]
-pub fn no_gain_before(connection: &Connection) -> bool {
+pub fn in_vain(connection: &Connection) -> u32 {
     // SAFETY: one field is read, which may change meanwhile.
-    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.no_gain != 0)
+    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.map_or(0, |learnt| learnt.no_gain)
 }
 
 /// A recorded connection ends.
 #[inline(always)]
 pub fn ended(connection: &Connection) {
-    let never_promoted = connection.redirected.messages == 0 && connection.passed.messages == 0;
-    if never_promoted {
-        learn(connection, |learnt| learnt.short_lived = learnt.short_lived.saturating_add(1));
-    } else {
-        gained(connection);
+    let (redirected, passed) = (connection.redirected.messages, connection.passed.messages);
+    if redirected == 0 && passed == 0 {
+        learn(of(&connection.key, &connection.id), |learnt| {
+            learnt.short_lived = learnt.short_lived.saturating_add(1);
+        });
+        return;
+    }
+    gained(connection);
+    if lesson::pays(redirected, passed) {
+        forget(of(&connection.key, &connection.id), |learnt| learnt.no_gain = 0);
     }
 }
 
 /// A connection was worth promoting.
 #[inline(always)]
 pub fn gained(connection: &Connection) {
-    if let Some(learnt) = ma_lessons.get_ptr_mut(of(&connection.key, &connection.id)) {
-        // SAFETY: a value of the map.
-        unsafe { (*learnt).short_lived = 0 }
-    }
+    forget(of(&connection.key, &connection.id), |learnt| learnt.short_lived = 0);
 }
 
-/// A connection was promoted in vain.
+/// A connection was promoted in vain. Both ends' ports learn that: one end that is promoted alone only costs.
 #[inline(always)]
 pub fn no_gain(connection: &Connection) {
-    learn(connection, |learnt| learnt.no_gain = learnt.no_gain.saturating_add(1));
+    let more = |learnt: &mut Lesson| learnt.no_gain = learnt.no_gain.saturating_add(1);
+    learn(of(&connection.key, &connection.id), more);
+    learn(of(&connection.peer_key, &connection.id.peer()), more);
 }
 
 /// Two ends at once may lose a count.
 #[inline(always)]
-fn learn(connection: &Connection, change: impl Fn(&mut Lesson)) {
-    let key = of(&connection.key, &connection.id);
+fn learn(key: LessonKey, change: impl Fn(&mut Lesson)) {
     if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
         // SAFETY: a value of the map.
         return change(unsafe { &mut *learnt });
@@ -63,4 +66,13 @@ fn learn(connection: &Connection, change: impl Fn(&mut Lesson)) {
     let mut first = Lesson { short_lived: 0, no_gain: 0 };
     change(&mut first);
     let _ = ma_lessons.insert(key, first, 0);
+}
+
+/// Changes what was learnt, if anything was.
+#[inline(always)]
+fn forget(key: LessonKey, change: impl Fn(&mut Lesson)) {
+    if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
+        // SAFETY: a value of the map.
+        change(unsafe { &mut *learnt });
+    }
 }

@@ -70,6 +70,10 @@ pub static ma_spliced: LruHashMap<u64, u32, { MAX_SPLICED as usize }> = LruHashM
 #[btf_map]
 pub static ma_splice_ports: LruHashMap<LessonKey, u32, { MAX_SPLICED as usize }> = LruHashMap::new();
 
+/// Redirected bytes by slot.
+#[btf_map]
+pub static ma_totals: PerCpuArray<u64, { MAX_PODS as usize }> = PerCpuArray::new();
+
 /// What was learnt of the connections of a port.
 #[btf_map]
 pub static ma_lessons: LruHashMap<LessonKey, Lesson, { MAX_LESSONS as usize }> = LruHashMap::new();

@@ -10,7 +10,7 @@ use crate::iterator::StorageIterator;
 use crate::lesson;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::{find, is_no_gain, mark, policy_in, refresh, unmark};
+use crate::record::{account, find, is_no_gain, mark, policy_in, refresh, unmark};
 use crate::rescue;
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
@@ -55,6 +55,7 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
 pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
     if visit(own, connection).is_some() {
+        account(connection);
         if rescue::is_due(connection) {
             rescue::hold(own.pointer(), connection);
         } else if connection.state == STATE_CANDIDATE {
@@ -144,9 +145,16 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
         return Err(Reason::Candidate);
     }
-    let no_gain_before = lesson::no_gain_before(connection);
-    if policy.flags & EAGER == 0 || no_gain || no_gain_before {
-        weigh(own, connection, policy, no_gain_before)?;
+    let in_vain = lesson::in_vain(connection);
+    if in_vain != 0 {
+        // SAFETY: no arguments.
+        let age = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.recorded_at);
+        if age < stays_out(in_vain) {
+            return Err(Reason::Backlogged);
+        }
+    }
+    if policy.flags & EAGER == 0 || no_gain || in_vain != 0 {
+        weigh(own, connection, policy, in_vain != 0)?;
     }
     // What waits there, an application that has left it for later may never learn of: see `rescue.rs`. A stream to a
     // sidecar has always some, and its reader always reads on.
@@ -288,7 +296,13 @@ fn leaving(own: Own, connection: &mut Connection) {
         Some(record) => unsafe { (*record).leaving_since },
         None => 0,
     };
-    if now.wrapping_sub(since) >= GRACE {
+    // An end that is not in the SOCKHASH redirects nothing; what it did before has long come.
+    let out = match ma_ends.get_ptr(connection.id.peer()) {
+        // SAFETY: as above.
+        Some(record) => unsafe { (*record).state == STATE_CANDIDATE },
+        None => true,
+    };
+    if now.wrapping_sub(since) >= if out { rescue::GRACE } else { GRACE } {
         leave(own, connection);
     }
 }

@@ -1,7 +1,7 @@
 //! Recording a socket: its storage, and the record that its peer will find.
 
 use crate::counters;
-use crate::maps::{address, ma_candidates, ma_connections, ma_ends, ma_pods, ma_policies};
+use crate::maps::{address, ma_candidates, ma_connections, ma_ends, ma_pods, ma_policies, ma_totals};
 use crate::socket::Own;
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_delete, bpf_sk_storage_get};
@@ -76,6 +76,18 @@ pub fn to_candidate(connection: &mut Connection) {
     forget_gain(connection);
     connection.based = 0;
     connection.reason = Reason::Candidate as u32;
+}
+
+/// Adds what this end has redirected since the last time to its pod's total: at reviews and at the end, not for each message.
+#[inline(always)]
+pub fn account(connection: &mut Connection) {
+    let bytes = connection.redirected.bytes.wrapping_sub(connection.accounted);
+    let Some(total) = ma_totals.get_ptr_mut(connection.slot) else { return };
+    if bytes != 0 {
+        connection.accounted = connection.accounted.wrapping_add(bytes);
+        // SAFETY: a value of this CPU.
+        unsafe { *total = (*total).wrapping_add(bytes) }
+    }
 }
 
 /// Whether redirecting gains has to be found out again.

@@ -27,7 +27,7 @@ use meshaccel_abi::{Connection, Reason, RescueRow, SocketKey};
 use meshaccel_decide::demands;
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
-const GRACE: u64 = 20_000_000;
+pub const GRACE: u64 = 20_000_000;
 
 /// The daemon should come back soon.
 const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: 0 });

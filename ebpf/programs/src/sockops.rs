@@ -130,9 +130,11 @@ fn state_changed(ctx: &SockOpsContext) {
     let Some((socket, own)) = socket(ctx) else { return };
     let Some(connection) = record::find(socket) else { return };
     // What only watches promotes nothing, and learns nothing from that.
-    let policy = record::policy_in(connection.slot, connection.key.netns_cookie);
-    if policy.is_some_and(|policy| policy.flags & ENFORCE != 0) {
-        lesson::ended(connection);
+    if let Some(policy) = record::policy_in(connection.slot, connection.key.netns_cookie) {
+        record::account(connection);
+        if policy.flags & ENFORCE != 0 {
+            lesson::ended(connection);
+        }
     }
     if own.redirected_queue_empty() == Some(true) || disconnects(ctx.arg(0), own) {
         demote::remove(connection.id, connection.key);

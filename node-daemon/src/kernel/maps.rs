@@ -75,6 +75,7 @@ pub struct Maps {
     counters: PerCpuArray<MapData, Counter>,
     events: PerCpuArray<MapData, u64>,
     adopted: HashMap<MapData, u64, EndId>,
+    totals: PerCpuArray<MapData, u64>,
 }
 
 macro_rules! open {
@@ -95,6 +96,7 @@ impl Maps {
             counters: open!(layout, names::COUNTERS, Map::PerCpuArray),
             events: open!(layout, names::EVENTS, Map::PerCpuArray),
             adopted: open!(layout, names::ADOPTED, Map::HashMap),
+            totals: open!(layout, names::TOTALS, Map::PerCpuArray),
         })
     }
 
@@ -144,6 +146,21 @@ impl Maps {
     /// Writes a slot's policy.
     pub fn set_policy(&mut self, slot: Slot, policy: Policy) -> Result<(), MapsError> {
         self.policies.set(slot.0, policy, 0).map_err(|source| MapsError::Write { name: names::POLICIES, source })
+    }
+
+    /// Bytes redirected by the pod of a slot, as of the last review.
+    pub fn total(&self, slot: Slot) -> Result<u64, MapsError> {
+        let read = |source| MapsError::Read { name: names::TOTALS, source };
+        Ok(self.totals.get(&slot.0, 0).map_err(read)?.iter().sum())
+    }
+
+    /// A new pod begins at none.
+    pub fn reset_total(&mut self, slot: Slot) -> Result<(), MapsError> {
+        let write = |source| MapsError::Write { name: names::TOTALS, source };
+        // As many as there are processors.
+        let none = vec![0; self.totals.get(&slot.0, 0).map_err(write)?.len()];
+        let none = none.try_into().map_err(|source| write(MapError::IoError(source)))?;
+        self.totals.set(slot.0, none, 0).map_err(write)
     }
 
     /// Reads a switch.

@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use meshaccel_crds::{MeshAcceleration, names};
 
+use super::SharedPods;
 use super::{acceleration_name, name_of, namespace_of};
-use crate::source::{Located, Objects, Problem};
+use crate::source::{Located, NodeIdentity, Objects, Problem};
 
 type Labels = BTreeMap<String, String>;
 
@@ -27,9 +28,9 @@ impl<'a> Candidates<'a> {
     pub fn new(objects: &'a Objects, problems: &mut Vec<Problem>) -> Self {
         let mut accelerations = Vec::new();
         for acceleration in &objects.accelerations {
-            if acceleration.object.spec.node_selector.is_empty() {
+            if names(&acceleration.object, objects.node.as_deref()) {
                 accelerations.push(acceleration);
-            } else {
+            } else if objects.node.is_none() {
                 problems.push(problem(
                     acceleration,
                     "spec.nodeSelector",
@@ -68,6 +69,15 @@ impl<'a> Candidates<'a> {
     }
 }
 
+/// Does the object name this machine, and is it to stay? Standalone there is no Node whose labels could match.
+pub fn names(acceleration: &MeshAcceleration, node: Option<&NodeIdentity>) -> bool {
+    let selector = &acceleration.spec.node_selector;
+    let none = Labels::new();
+    let labels = node.map_or(&none, |node| &node.labels);
+    acceleration.metadata.deletion_timestamp.is_none()
+        && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
 /// Pods that several objects select, by the two objects.
 #[derive(Default)]
 pub struct Conflicts<'a>(Vec<Conflict<'a>>);
@@ -102,6 +112,17 @@ impl<'a> Conflicts<'a> {
         }
     }
 
+    /// For those who report it object by object.
+    pub fn shared(&self) -> Vec<SharedPods> {
+        let shared = |conflict: &Conflict<'_>| SharedPods {
+            winner: acceleration_name(conflict.winner).to_owned(),
+            loser: acceleration_name(conflict.loser).to_owned(),
+            pods: conflict.others + 1,
+            example: conflict.pod.clone(),
+        };
+        self.0.iter().map(shared).collect()
+    }
+
     /// One problem for each pair of objects: a thousand shared pods are one mistake.
     pub fn into_problems(self) -> impl Iterator<Item = Problem> {
         self.0.into_iter().map(|conflict| conflict.into_problem())
@@ -118,13 +139,16 @@ impl Conflict<'_> {
         };
         let verb = if others == 0 { "stays" } else { "stay" };
         let (loser_name, winner_name) = (acceleration_name(loser), acceleration_name(winner));
-        let winner_file = &winner.place.file;
+        let winner_file = match winner.place.file.as_str() {
+            "" => String::new(),
+            file => format!(" ({file})"),
+        };
         let field = match loser.object.spec.pod_selector {
             Some(_) => "spec.podSelector",
             None => "spec.namespaceSelector",
         };
         let message = format!(
-            "MeshAcceleration {loser_name} and MeshAcceleration {winner_name} ({winner_file}) both select {pods}, which \
+            "MeshAcceleration {loser_name} and MeshAcceleration {winner_name}{winner_file} both select {pods}, which \
              {verb} with {winner_name}: the object with the oldest creationTimestamp wins, then the first by name"
         );
         problem(loser, field, message)

@@ -19,22 +19,31 @@ pub struct Sidecar {
 struct Known {
     /// Name of the sidecar's container.
     container: &'static str,
-    /// Outbound and inbound listener.
-    ports: [u16; 2],
-    /// User of the sidecar, unless its container says otherwise.
-    uid: u32,
+    /// Names of the init containers that install its rules, or check them.
+    init: &'static [&'static str],
+    /// Outbound and inbound listener, unless the rules say otherwise, and the flags that say so.
+    ports: [(u16, [&'static str; 2]); 2],
+    /// User of the sidecar, unless its container or the rules say otherwise, and the flags of the rules.
+    uid: (u32, [&'static str; 2]),
     /// Where the sidecar connects to its application from.
     sources: &'static [IpAddr],
 }
 
 const ISTIO: Known = Known {
     container: "istio-proxy",
-    ports: [15001, 15006],
-    uid: 1337,
+    init: &["istio-init", "istio-validation"],
+    ports: [(15001, ["-p", "--envoy-port"]), (15006, ["-z", "--inbound-capture-port"])],
+    uid: (1337, ["-u", "--proxy-uid"]),
     sources: &[IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6)), IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6))],
 };
 
-const LINKERD: Known = Known { container: "linkerd-proxy", ports: [4140, 4143], uid: 2102, sources: &[] };
+const LINKERD: Known = Known {
+    container: "linkerd-proxy",
+    init: &["linkerd-init", "linkerd-network-validator"],
+    ports: [(4140, ["-o", "--outgoing-proxy-port"]), (4143, ["-p", "--incoming-proxy-port"])],
+    uid: (2102, ["-u", "--proxy-uid"]),
+    sources: &[],
+};
 
 /// What tells the sidecar of this pod.
 pub fn sidecar(mesh: &Mesh, pod: &Pod) -> Sidecar {
@@ -60,7 +69,9 @@ pub fn sidecar(mesh: &Mesh, pod: &Pod) -> Sidecar {
 fn union(meshes: &[&Known], pod: &Pod) -> Sidecar {
     let mut sidecar = Sidecar::default();
     for known in meshes {
-        sidecar.ports.extend(known.ports);
+        sidecar.ports.extend(known.ports.map(|(port, flags)| {
+            said(known, pod, flags).and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0).unwrap_or(port)
+        }));
         sidecar.uids.push(uid(known, pod));
         sidecar.sources.extend(known.sources);
     }
@@ -73,7 +84,23 @@ fn uid(known: &Known, pod: &Pod) -> u32 {
     container(pod, known.container)
         .and_then(|container| container.security_context.as_ref()?.run_as_user)
         .and_then(|uid| u32::try_from(uid).ok())
-        .unwrap_or(known.uid)
+        .or_else(|| said(known, pod, known.uid.1))
+        .unwrap_or(known.uid.0)
+}
+
+/// The number that the container of the rules was given by one of these flags, as `-p 15001` or `--envoy-port=15001`.
+fn said(known: &Known, pod: &Pod, flags: [&str; 2]) -> Option<u32> {
+    let container = known.init.iter().find_map(|name| container(pod, name))?;
+    let words: Vec<&str> =
+        container.command.iter().flatten().chain(container.args.iter().flatten()).map(String::as_str).collect();
+    words.iter().enumerate().find_map(|(index, word)| {
+        let number = match word.split_once('=') {
+            Some((flag, number)) if flags.contains(&flag) => number,
+            None if flags.contains(word) => words.get(index + 1)?,
+            _ => return None,
+        };
+        number.parse().ok()
+    })
 }
 
 /// Among the init containers, too: there a native sidecar stands.

@@ -1,6 +1,7 @@
 //! Where a pod lives on this machine, or why it is left alone.
 //!
-//! Standalone, annotations say where. Nothing is looked up: a path may well lead nowhere.
+//! Standalone, annotations say where. In a cluster the kubelet does, by the pod's uid: anybody may write annotations there.
+//! Nothing is looked up: a path may well lead nowhere.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,12 +19,49 @@ pub struct Placement {
     pub written: Written,
 }
 
-/// Who lives where, of the pods placed so far.
-pub type Inhabitants = HashMap<Location, String>;
+/// Places pods.
+pub struct Places {
+    /// The pods are a kubelet's.
+    cluster: bool,
+    /// Who lives where, of the pods placed so far.
+    inhabitants: HashMap<Location, String>,
+}
 
-/// Where the pod lives, or a sentence why it is left alone; also a problem where somebody made a mistake.
-pub fn of(pod: &Located<Pod>, inhabitants: &mut Inhabitants, problems: &mut Vec<Problem>) -> Result<Placement, String> {
-    may_accelerate(pod, problems)?;
+impl Places {
+    /// None is placed yet.
+    pub fn new(cluster: bool) -> Self {
+        Self { cluster, inhabitants: HashMap::new() }
+    }
+
+    /// Where the pod lives, or a sentence why it is left alone; also a problem where somebody made a mistake.
+    pub fn of(&mut self, pod: &Located<Pod>, problems: &mut Vec<Problem>) -> Result<Placement, String> {
+        may_accelerate(pod, problems)?;
+        if self.cluster {
+            let uid = pod.object.metadata.uid.clone().ok_or("has no uid")?;
+            return Ok(Placement { location: Location::Pod(uid), written: Written::default() });
+        }
+        let (annotation, path) = written(pod, problems)?;
+        let location = match annotation {
+            ANNOTATION_NETNS => Location::Netns(PathBuf::from(path)),
+            _ => Location::Cgroup(PathBuf::from(path)),
+        };
+        match self.inhabitants.entry(location.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(format!("{}/{}", namespace_of(pod), name_of(pod)));
+            }
+            Entry::Occupied(entry) => {
+                let message = format!("pod {} already lives at {path}, and no two pods can", entry.get());
+                return Err(mistake(pod, annotation, message, problems));
+            }
+        }
+        let field = field(annotation);
+        let written = Written { file: pod.place.file.clone(), line: pod.line(&field), field };
+        Ok(Placement { location, written })
+    }
+}
+
+/// The annotation that says where the pod lives, and what it says.
+fn written<'a>(pod: &'a Located<Pod>, problems: &mut Vec<Problem>) -> Result<(&'static str, &'a str), String> {
     let (annotation, path) = match (annotation(pod, ANNOTATION_NETNS), annotation(pod, ANNOTATION_CGROUP)) {
         (Some(path), None) => (ANNOTATION_NETNS, path),
         (None, Some(path)) => (ANNOTATION_CGROUP, path),
@@ -40,22 +78,7 @@ pub fn of(pod: &Located<Pod>, inhabitants: &mut Inhabitants, problems: &mut Vec<
     if !Path::new(path).is_absolute() || path.chars().any(char::is_control) {
         return Err(mistake(pod, annotation, format!("{path:?} is not an absolute path"), problems));
     }
-    let location = match annotation {
-        ANNOTATION_NETNS => Location::Netns(PathBuf::from(path)),
-        _ => Location::Cgroup(PathBuf::from(path)),
-    };
-    match inhabitants.entry(location.clone()) {
-        Entry::Vacant(entry) => {
-            entry.insert(format!("{}/{}", namespace_of(pod), name_of(pod)));
-        }
-        Entry::Occupied(entry) => {
-            let message = format!("pod {} already lives at {path}, and no two pods can", entry.get());
-            return Err(mistake(pod, annotation, message, problems));
-        }
-    }
-    let field = field(annotation);
-    let written = Written { file: pod.place.file.clone(), line: pod.line(&field), field };
-    Ok(Placement { location, written })
+    Ok((annotation, path))
 }
 
 /// Whether the pod is one that can be accelerated and wants to be.

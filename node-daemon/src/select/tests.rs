@@ -46,12 +46,14 @@ fn created(mut acceleration: Value, time: &str) -> Value {
 
 fn objects(accelerations: &[Value], namespaces: &[Value], pods: &[Value]) -> Objects {
     Objects {
+        node: None,
         accelerations: accelerations
             .iter()
             .map(|object| located(&format!("{}.yaml", object["metadata"]["name"].as_str().unwrap()), object.clone()))
             .collect(),
         namespaces: namespaces.iter().map(|object| located::<Namespace>("namespaces.yaml", object.clone())).collect(),
         pods: pods.iter().map(|object| located("pods.yaml", object.clone())).collect(),
+        refused: vec![],
         problems: vec![],
     }
 }
@@ -168,7 +170,7 @@ fn saying_that_a_pod_may_be_accelerated_changes_nothing() {
         annotated("web", json!({"meshaccel.dev/cgroup": "/sys/fs/cgroup/web", "meshaccel.dev/accelerate": "true"}));
     let selection = select(&objects(&[all()], &[], &[pod]));
     assert_eq!(selection.pods[0].location, Location::Cgroup("/sys/fs/cgroup/web".into()));
-    assert_eq!(selection.pods[0].location.path(), Path::new("/sys/fs/cgroup/web"));
+    assert_eq!(selection.pods[0].location, Location::Cgroup("/sys/fs/cgroup/web".into()));
 }
 
 #[test]

@@ -11,8 +11,8 @@ const CGROUP2: FsType = FsType(0x6367_7270);
 const CGROUP1: FsType = FsType(0x0027_e0eb);
 const NSFS: FsType = FsType(0x6e73_6673);
 
-/// Where the root of the cgroup v2 hierarchy usually is: unified systems, then hybrid ones.
-const CGROUP2_ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+/// Where cgroup hierarchies are mounted unless told otherwise.
+pub const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Is `path` on a BPF file system?
 pub fn is_bpffs(path: &Path) -> bool {
@@ -38,9 +38,9 @@ fn kind(path: &Path) -> Option<FsType> {
     statfs(path).ok().map(|s| s.filesystem_type())
 }
 
-/// The root of the cgroup v2 hierarchy, if one is mounted.
-pub fn cgroup2_root() -> Option<PathBuf> {
-    CGROUP2_ROOTS.iter().map(PathBuf::from).find(|path| is_cgroup2(path))
+/// The root of the cgroup v2 hierarchy below where hierarchies are mounted: that itself, or `unified` on hybrid systems.
+pub fn cgroup2_root(mounted: &Path) -> Option<PathBuf> {
+    [mounted.to_owned(), mounted.join("unified")].into_iter().find(|path| is_cgroup2(path))
 }
 
 /// Mounts a BPF file system at `path`.

@@ -81,3 +81,23 @@ fn custom_is_taken_as_written() {
         assert_eq!(sidecar(&mesh(written.clone()), &istio_pod), expected, "{written}");
     }
 }
+
+#[test]
+fn ports_and_user_are_what_the_rules_were_told() {
+    let told = |name: &str, args: Value| -> Pod {
+        let pod = json!({
+            "metadata": {"name": "web"},
+            "spec": {"containers": [{"name": "app"}], "initContainers": [{"name": name, "args": args}]},
+        });
+        serde_json::from_value(pod).unwrap()
+    };
+    let istio = Mesh { provider: Provider::Istio, ..Mesh::default() };
+    let pod = told("istio-init", json!(["istio-iptables", "-p", "15101", "-z", "15106", "-u", "1500"]));
+    let found = sidecar(&istio, &pod);
+    assert_eq!((found.ports, found.uids), (vec![15101, 15106], vec![1500]));
+    let pod = told("istio-validation", json!(["istio-iptables", "-p", "15001", "-z"]));
+    assert_eq!(sidecar(&istio, &pod).ports, [15001, 15006]);
+    let linkerd = Mesh { provider: Provider::Linkerd, ..Mesh::default() };
+    let pod = told("linkerd-init", json!(["--incoming-proxy-port=5143", "--outgoing-proxy-port", "70000"]));
+    assert_eq!(sidecar(&linkerd, &pod).ports, [4140, 5143]);
+}

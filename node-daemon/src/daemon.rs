@@ -1,0 +1,238 @@
+//! The daemon's loop: the same for objects from a folder and from an API server.
+//!
+//! It follows the objects, looks after the connections, and reports. In a cluster nothing is in the kernel while no object
+//! names the node: it comes with the first and goes after the last.
+
+mod installation;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use self::installation::Installation;
+use crate::args::DaemonArgs;
+use crate::kernel::pins::Pins;
+use crate::report::{self, Reporter};
+use crate::select::{Selection, names, select};
+use crate::source::{Objects, Problem, Source};
+use crate::status::Shared;
+use crate::{Chain, Error, admin, uninstall};
+
+/// How often selected pods are looked for again (a namespace may appear or vanish without a change of the objects).
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// While a selected pod is being started: its first connections had better be recorded.
+const LOOK_SOON: Duration = Duration::from_millis(100);
+/// How often stale records are swept: they cost memory, nothing else.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How often there may be something new to report; the reporter decides.
+const REPORT: Duration = Duration::from_millis(500);
+/// How long readers get to take what is queued for them when everything is removed.
+const UNREAD: Duration = Duration::from_secs(10);
+
+/// What differs between the two.
+pub struct Mode {
+    pub source: Source,
+    /// Nobody reads reports standalone.
+    pub reporter: Option<Reporter>,
+    pub uninstall_on_exit: bool,
+}
+
+/// Runs until a signal comes. `mode` is made once the admin endpoint answers.
+pub async fn run(args: &DaemonArgs, mode: impl AsyncFnOnce() -> Result<Mode, Error>) -> Result<ExitCode, Error> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::NotRoot);
+    }
+    let mut signals = Signals::new().map_err(Error::Signals)?;
+    let (status, stop) = (Shared::new(), CancellationToken::new());
+    let pins = Pins::new(&args.pins.bpffs);
+    let listener = admin::bind(args.admin_address).await?;
+    let server = tokio::spawn(admin::serve(listener, pins.own(), status.clone(), stop.clone()));
+    let Mode { source, reporter, uninstall_on_exit } = mode().await?;
+    let mut daemon = Daemon {
+        installation: Installation::prepare(args, &pins, &status)?,
+        cluster: matches!(source, Source::Cluster(_)),
+        source,
+        status,
+        reporter,
+        world: None,
+        said: BTreeSet::new(),
+        failure: None,
+    };
+    let ended = daemon.follow(&mut signals).await;
+    stop.cancel();
+    let _ = server.await;
+    drop(daemon);
+    if ended? == Ended::Signal && uninstall_on_exit {
+        return uninstall::command(&pins, UNREAD);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Signal,
+    Uninstalled,
+}
+
+struct Daemon {
+    source: Source,
+    cluster: bool,
+    installation: Installation,
+    status: Shared,
+    reporter: Option<Reporter>,
+    /// The objects as last seen, and what follows from them.
+    world: Option<(Objects, Selection)>,
+    /// Problems that were logged, so that each is logged once.
+    said: BTreeSet<Problem>,
+    /// Why the programs cannot be installed.
+    failure: Option<String>,
+}
+
+impl Daemon {
+    async fn follow(&mut self, signals: &mut Signals) -> Result<Ended, Error> {
+        // Standalone a daemon that cannot install has no other work. In a cluster what an earlier one has pinned goes on.
+        if !self.cluster || self.installation.is_pinned() {
+            self.installation.install()?;
+        }
+        if let Some(objects) = self.source.objects() {
+            self.see(objects).await;
+        }
+        let now = Instant::now();
+        let (mut next_pass, mut next_look) = (now, now + LOOK_AGAIN);
+        let (mut next_sweep, mut next_report) = (now + SWEEP, now);
+        loop {
+            tokio::select! {
+                objects = self.source.changed() => {
+                    self.see(objects).await;
+                    next_pass = Instant::now();
+                    next_report = next_pass;
+                }
+                () = sleep_until(next_pass.into()) => next_pass = Instant::now() + self.pass(),
+                () = sleep_until(next_look.into()) => {
+                    if self.installation.was_removed() {
+                        tracing::info!("Uninstalled by somebody else; ending");
+                        return Ok(Ended::Uninstalled);
+                    }
+                    self.reconcile().await;
+                    let now = Instant::now();
+                    next_look = now + if self.installation.is_expecting(now) { LOOK_SOON } else { LOOK_AGAIN };
+                }
+                () = sleep_until(next_sweep.into()) => {
+                    next_sweep = Instant::now() + SWEEP;
+                    self.installation.sweep();
+                }
+                () = sleep_until(next_report.into()) => {
+                    next_report = Instant::now() + if self.reporter.is_some() { REPORT } else { SWEEP };
+                    self.report();
+                }
+                name = signals.next() => {
+                    tracing::info!(signal = name, "Ending; what is pinned goes on");
+                    return Ok(Ended::Signal);
+                }
+            }
+        }
+    }
+
+    async fn see(&mut self, objects: Objects) {
+        let mut selection = select(&objects);
+        selection.problems.splice(0..0, objects.problems.iter().cloned());
+        self.world = Some((objects, selection));
+        self.reconcile().await;
+        let first = !self.status.get().ready;
+        if first && self.failure.is_none() {
+            self.status.update(|s| s.ready = true);
+            tracing::info!("Ready");
+            // The kernel's type information and the object were parsed; that memory is not needed again.
+            crate::sys::memory::trim();
+        }
+    }
+
+    /// Makes this machine what the objects say.
+    async fn reconcile(&mut self) {
+        // Before everything was seen once nobody knows what must go.
+        let Some((objects, selection)) = &self.world else { return };
+        let node = objects.node.as_deref();
+        let needed = !self.cluster || objects.accelerations.iter().any(|one| names(&one.object, node));
+        let result = if needed { self.installation.install() } else { self.installation.leave().await };
+        self.failure = result.err().map(|error| Chain(&error).to_string());
+        if let Some(failure) = &self.failure {
+            tracing::error!(error = failure, "Could not install or remove the programs");
+        }
+        let (pods, found) = match self.installation.reconcile(selection) {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "Could not reconcile");
+                return;
+            }
+        };
+        let problems: BTreeSet<Problem> = selection.problems.iter().cloned().chain(found).collect();
+        for problem in problems.difference(&self.said) {
+            tracing::warn!("{problem}");
+        }
+        for problem in self.said.difference(&problems) {
+            tracing::info!("Solved: {problem}");
+        }
+        self.status.update(|s| {
+            s.pods = pods;
+            s.problems = problems.iter().cloned().collect();
+        });
+        self.said = problems;
+    }
+
+    /// Gives the time until the next pass.
+    fn pass(&mut self) -> Duration {
+        let (pause, tally) = match self.installation.pass() {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "Could not look at the connections");
+                return SWEEP;
+            }
+        };
+        self.status.update(|s| {
+            s.connections = tally.total();
+            s.last_review_us = u64::try_from(tally.took.as_micros()).unwrap_or(u64::MAX);
+        });
+        pause
+    }
+
+    fn report(&mut self) {
+        let lost = match &self.source {
+            Source::Manifests(_) => None,
+            Source::Cluster(cluster) => cluster.contact().lost_for(),
+        };
+        self.status.update(|s| s.out_of_touch_s = lost.as_ref().map(|(since, _)| since.as_secs()));
+        let (Some(reporter), Some((objects, selection))) = (&self.reporter, &self.world) else { return };
+        let status = self.status.get();
+        reporter.tell(report::compose(&report::Seen {
+            objects,
+            selection,
+            status: &status,
+            node: self.installation.node(),
+            failure: self.failure.as_deref(),
+            lost,
+        }));
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! From a pod's uid to a process in its sandbox, by the cgroup tree alone: whatever the container runtime, the kubelet puts
+//! a pod's containers into a cgroup that bears the pod's uid.
+//!
+//! * cgroupfs driver: `.../kubepods[/burstable|/besteffort]/pod<uid>/<container>`
+//! * systemd driver: `.../kubepods-burstable-pod<uid with _>.slice/cri-containerd-<id>.scope` (or `crio-`, `docker-`), with
+//!   whatever prefix the kubelet's own slice gives (kind: `kubelet-kubepods-...`)
+//!
+//! below the root of the cgroup v2 hierarchy, or deeper where the node is itself a container.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How deep pods' cgroups may lie below the root: kind's systemd tree has four levels above them.
+const DEEPEST: usize = 6;
+/// Below this only what belongs to a kubelet is followed: a machine may have thousands of cgroups.
+const DEEPEST_OTHER: usize = 3;
+
+/// A walk through the whole tree costs a millisecond or more, and finds only the first pod of its kind.
+const WALK_EVERY: Duration = Duration::from_secs(1);
+
+/// Pods' cgroups below a root.
+#[derive(Debug, Default)]
+pub struct Sandboxes {
+    root: PathBuf,
+    pods: HashMap<String, PathBuf>,
+    /// Folders in which pods were found.
+    homes: Vec<PathBuf>,
+    /// When the whole tree was last looked through.
+    walked: Option<Instant>,
+}
+
+impl Sandboxes {
+    /// Below the mount of the cgroup v2 hierarchy.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), ..Self::default() }
+    }
+
+    /// The cgroup of a pod, if there is one by now.
+    pub fn cgroup(&mut self, uid: &str) -> Option<PathBuf> {
+        if let Some(path) = self.pods.get(uid) {
+            if path.exists() {
+                return Some(path.clone());
+            }
+            self.pods.clear();
+        }
+        // Where there are pods already there will be others; the whole tree is for the first of its kind.
+        for home in self.homes.clone() {
+            self.look(&home, DEEPEST);
+        }
+        let due = self.homes.is_empty() || self.walked.is_none_or(|walked| walked.elapsed() >= WALK_EVERY);
+        if due && !self.pods.contains_key(uid) {
+            self.walked = Some(Instant::now());
+            self.look(&self.root.clone(), 0);
+        }
+        self.pods.get(uid).cloned()
+    }
+
+    fn look(&mut self, folder: &Path, depth: usize) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if let Some(uid) = pod_uid(name) {
+                self.pods.insert(uid, entry.path());
+                if !self.homes.iter().any(|home| home == folder) {
+                    self.homes.push(folder.to_owned());
+                }
+            } else if depth < DEEPEST_OTHER || (depth < DEEPEST && name.contains("kube")) {
+                self.look(&entry.path(), depth + 1);
+            }
+        }
+    }
+}
+
+/// The uid that a cgroup's name bears.
+fn pod_uid(name: &str) -> Option<String> {
+    let uid = match name.strip_suffix(".slice") {
+        Some(slice) => slice.rsplit_once("-pod")?.1.replace('_', "-"),
+        None => name.strip_prefix("pod")?.to_owned(),
+    };
+    let digits = uid.bytes().filter(u8::is_ascii_hexdigit).count();
+    let dashes = uid.bytes().filter(|byte| *byte == b'-').count();
+    // A static pod's is a hash, without dashes.
+    (digits == 32 && digits + dashes == uid.len() && (dashes == 4 || dashes == 0)).then_some(uid)
+}
+
+/// The process of a pod that is there longest: the sandbox's, or that of its first container. A later one might have been put
+/// into a network namespace of its own by the workload.
+pub fn oldest_process(cgroup: &Path) -> Option<i32> {
+    let containers = fs::read_dir(cgroup).ok()?.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
+    let processes = containers.flat_map(|container| {
+        let text = fs::read_to_string(container.path().join("cgroup.procs")).unwrap_or_default();
+        // 0: a process of another pid namespace, whose number nobody here knows.
+        text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect::<Vec<i32>>()
+    });
+    processes.filter_map(|pid| Some((started(pid)?, pid))).min().map(|(_, pid)| pid)
+}
+
+/// When a process was started, in clock ticks since the machine was (field 22 of proc_pid_stat(5)).
+fn started(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold anything, brackets and blanks too.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UID: &str = "3f2c1a9e-8d47-4b60-9c15-7e2a6b0d4f31";
+
+    #[test]
+    fn every_drivers_names_are_read() {
+        let underscores = UID.replace('-', "_");
+        for name in [
+            format!("pod{UID}"),
+            format!("kubepods-pod{underscores}.slice"),
+            format!("kubepods-besteffort-pod{underscores}.slice"),
+            format!("kubelet-kubepods-burstable-pod{underscores}.slice"),
+        ] {
+            assert_eq!(pod_uid(&name).as_deref(), Some(UID), "{name}");
+        }
+        let hash = "0123456789abcdef0123456789abcdef";
+        assert_eq!(pod_uid(&format!("pod{hash}")).as_deref(), Some(hash));
+        for name in ["pods", "kubepods", "pod1", "kubepods.slice", "podman.service", "user-pod.slice", "crio-1.scope"] {
+            assert_eq!(pod_uid(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn pods_are_found_wherever_a_kubelet_puts_them() {
+        let underscores = UID.replace('-', "_");
+        let nested =
+            "system.slice/docker-1.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice";
+        for path in [
+            format!("kubepods/burstable/pod{UID}"),
+            format!("custom/kubepods/besteffort/pod{UID}"),
+            format!("kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{underscores}.slice"),
+            format!("{nested}/kubelet-kubepods-burstable-pod{underscores}.slice"),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            let mut sandboxes = Sandboxes::new(root.path());
+            assert_eq!(sandboxes.cgroup(UID), None);
+            fs::create_dir_all(root.path().join(&path)).unwrap();
+            assert_eq!(sandboxes.cgroup(UID), Some(root.path().join(&path)));
+            // Gone, and another beside it.
+            fs::remove_dir(root.path().join(&path)).unwrap();
+            assert_eq!(sandboxes.cgroup(UID), None);
+            let other = "00000000-8d47-4b60-9c15-7e2a6b0d4f31";
+            // In the folder where the first was.
+            let beside = root.path().join(&path).with_file_name(format!("pod{other}"));
+            fs::create_dir(&beside).unwrap();
+            assert_eq!(sandboxes.cgroup(other), Some(beside));
+        }
+    }
+
+    #[test]
+    fn a_process_knows_when_it_was_started() {
+        let own = started(std::process::id().cast_signed()).unwrap();
+        assert!(started(1).unwrap() <= own);
+        assert_eq!(started(-1), None);
+    }
+}

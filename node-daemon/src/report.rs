@@ -1,0 +1,8 @@
+//! What this node reports: composed from what is (pure), and written to its NodeAcceleration when that has changed.
+
+mod compose;
+mod pace;
+mod reporter;
+
+pub use self::compose::{Seen, compose};
+pub use self::reporter::Reporter;

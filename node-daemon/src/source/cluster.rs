@@ -1,0 +1,201 @@
+//! A Kubernetes API server as a source: watches on MeshAccelerations, namespaces and this machine's own Node (names and labels
+//! only), and the pods of this node, never those of another.
+//!
+//! What was last seen stays while the API server is away; [`Contact`] tells since when. Nothing is handed over before
+//! all of it was seen once: half a state would release pods that are to stay.
+
+mod contact;
+mod trim;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
+use kube::runtime::reflector::{self, Lookup, ObjectRef, Store, store::Writer};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use meshaccel_crds::{MeshAcceleration, names, validate};
+use tokio::sync::Notify;
+
+pub use self::contact::Contact;
+use super::{Located, NodeIdentity, Objects, Place, Problem, Refused};
+
+/// Changes that come together (a Deployment that is scaled, a list after an outage) are one change.
+const TOGETHER: Duration = Duration::from_millis(30);
+
+/// The cluster as one node sees it.
+pub struct Cluster {
+    node: String,
+    accelerations: Store<DynamicObject>,
+    namespaces: Store<PartialObjectMeta<Namespace>>,
+    pods: Store<Pod>,
+    nodes: Store<PartialObjectMeta<Node>>,
+    changes: Arc<Notify>,
+    contact: Contact,
+}
+
+impl Cluster {
+    /// Begins to watch. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn watch(client: &Client, node: &str) -> Self {
+        let (changes, contact) = (Arc::new(Notify::new()), Contact::default());
+        let follow = Follow { changes: &changes, contact: &contact };
+        // From the API server's cache: thousands of daemons that start together must not all read from etcd.
+        let config = watcher::Config::default().any_semantic();
+        let resource = ApiResource::erase::<MeshAcceleration>(&());
+        let writer = Writer::new(resource.clone());
+        let accelerations: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+        let accelerations = follow.follow(names::KIND, writer, watcher(accelerations, config.clone()));
+        let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
+        let namespaces = follow.follow("Namespace", Writer::default(), watcher(namespaces, config.clone()));
+        let own = config.clone().fields(&format!("metadata.name={node}"));
+        let nodes = Api::<PartialObjectMeta<Node>>::all(client.clone());
+        let nodes = follow.follow("Node", Writer::default(), watcher(nodes, own));
+        let own = config.fields(&format!("spec.nodeName={node}"));
+        let pods = watcher(Api::<Pod>::all(client.clone()), own).modify(trim::pod);
+        let pods = follow.follow("Pod", Writer::default(), pods);
+        Self { node: node.to_owned(), accelerations, namespaces, pods, nodes, changes, contact }
+    }
+
+    /// Whether the API server is within reach.
+    #[must_use]
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// The state as last seen; `None` before all of it was.
+    #[must_use]
+    pub fn objects(&self) -> Option<Objects> {
+        let node = self.nodes.get(&ObjectRef::new(&self.node));
+        let seen = self.contact.seen() == KINDS;
+        // Without its Node's labels nobody can say what names this node.
+        let (true, Some(node)) = (seen, node) else { return None };
+        let mut objects = Objects {
+            node: Some(Arc::new(NodeIdentity {
+                name: self.node.clone(),
+                uid: node.metadata.uid.clone().unwrap_or_default(),
+                labels: node.metadata.labels.clone().unwrap_or_default(),
+            })),
+            namespaces: self.namespaces.state().iter().map(|found| located(namespace(found))).collect(),
+            pods: self.pods.state().into_iter().map(shared).collect(),
+            ..Objects::default()
+        };
+        for found in self.accelerations.state() {
+            match read(&found) {
+                Ok(acceleration) => objects.accelerations.push(located(acceleration)),
+                Err(problem) => {
+                    objects.refused.push(Refused {
+                        name: found.metadata.name.clone().unwrap_or_default(),
+                        uid: found.metadata.uid.clone().unwrap_or_default(),
+                        generation: found.metadata.generation.unwrap_or_default(),
+                        message: problem.sentence(),
+                    });
+                    objects.problems.push(problem);
+                }
+            }
+        }
+        objects.accelerations.sort_by(|a, b| a.object.metadata.name.cmp(&b.object.metadata.name));
+        Some(objects)
+    }
+
+    /// Waits for the next change. Cancel safe: a change that nobody waited for is told to the next who does.
+    pub async fn changed(&mut self) -> Objects {
+        loop {
+            self.changes.notified().await;
+            // Whoever is interrupted here has the state of a later call, with all changes up to then.
+            self.changes.notify_one();
+            tokio::time::sleep(TOGETHER).await;
+            let _ = tokio::time::timeout(Duration::ZERO, self.changes.notified()).await;
+            if let Some(objects) = self.objects() {
+                return objects;
+            }
+        }
+    }
+}
+
+/// How many kinds are watched.
+const KINDS: usize = 4;
+
+/// What every watch shares.
+struct Follow<'a> {
+    changes: &'a Arc<Notify>,
+    contact: &'a Contact,
+}
+
+impl Follow<'_> {
+    /// Spawns the task of one watch; it ends with the runtime.
+    fn follow<K>(
+        &self,
+        kind: &'static str,
+        writer: Writer<K>,
+        events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    ) -> Store<K>
+    where
+        K: Lookup + Clone + Send + Sync + 'static,
+        K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
+    {
+        let store = writer.as_reader();
+        let (changes, contact) = (Arc::clone(self.changes), self.contact.clone());
+        let events = reflector::reflector(writer, events.default_backoff());
+        tokio::spawn(async move {
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => {
+                        contact.made(kind);
+                        if matches!(event, watcher::Event::InitDone) {
+                            contact.whole(kind);
+                        }
+                        if !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_)) {
+                            changes.notify_one();
+                        }
+                    }
+                    Err(error) => contact.lost(kind, &error),
+                }
+            }
+        });
+        store
+    }
+}
+
+/// A MeshAcceleration, read as strictly as from a file: one that this version does not understand in full is left out
+/// and named, instead of being half obeyed.
+fn read(found: &DynamicObject) -> Result<MeshAcceleration, Problem> {
+    let name = found.metadata.name.as_deref().unwrap_or_default();
+    let problem = |field: Option<String>, message: String| Problem {
+        file: String::new(),
+        line: None,
+        field,
+        object: Some(format!("{} {name}", names::KIND)),
+        message,
+    };
+    // The items of a list need not say what they are.
+    let found = DynamicObject { types: Some(TypeMeta::resource::<MeshAcceleration>()), ..found.clone() };
+    let value = serde_json::to_value(found).map_err(|error| problem(None, error.to_string()))?;
+    let acceleration: MeshAcceleration = serde_path_to_error::deserialize(value).map_err(|error| {
+        let message = format!("this version of meshaccel does not understand it: {}", error.inner());
+        problem(Some(error.path().to_string()), message)
+    })?;
+    match validate(&acceleration).into_iter().next() {
+        Some(violation) => Err(problem(Some(violation.field), violation.message)),
+        None => Ok(acceleration),
+    }
+}
+
+fn namespace(found: &PartialObjectMeta<Namespace>) -> Namespace {
+    let labels: Option<BTreeMap<_, _>> = found.metadata.labels.clone();
+    let metadata = ObjectMeta { name: found.metadata.name.clone(), labels, ..ObjectMeta::default() };
+    Namespace { metadata, ..Namespace::default() }
+}
+
+fn located<T>(object: T) -> Located<T> {
+    shared(Arc::new(object))
+}
+
+fn shared<T>(object: Arc<T>) -> Located<T> {
+    Located { object, place: Arc::new(Place::default()) }
+}
