@@ -4,6 +4,7 @@
 #   scripts/setup.sh build   the eBPF tool chain (a compiler with `core` for BPF, and bpf-linker)
 #   scripts/setup.sh mesh    the real parts of demo, tests and benchmark (Envoy, iptables, nginx, wrk, ...)
 #   scripts/setup.sh strangers  other projects' own tests, which must not notice acceleration (CPython's, Go's)
+#   scripts/setup.sh cluster    a real Kubernetes for tests and for trying (the longest: ten minutes, once)
 #   scripts/setup.sh         all of them
 #
 # Cache: ${MESHACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel}. Everything in it is named by version and
@@ -159,6 +160,18 @@ go_tests() {
     ln -sfn "$root" "$CACHE/go-tests"
 }
 
+# A shell for the test image, static. Unpacked and not installed: it would replace the machine's busybox.
+busybox() {
+    [ -x "$CACHE/busybox/bin/busybox" ] && return 0
+    have apt-get || return 0
+    local part; part=$(mktemp -d -p "$CACHE")
+    if (cd "$part" && apt-get download -qq busybox-static) >/dev/null 2>&1 && dpkg -x "$part"/*.deb "$part"; then
+        rm -f "$part"/*.deb; chmod 755 "$part"; rm -rf "$CACHE/busybox"; mv "$part" "$CACHE/busybox"
+    else
+        say "busybox-static could not be downloaded: the test image has no shell"; rm -rf "$part"
+    fi
+}
+
 build() {
     have cargo || die "needs Rust 1.95 or newer (rustup.rs)"
     packages gcc libc6-dev make
@@ -173,6 +186,15 @@ mesh() {
     linkerd_init
 }
 
+cluster() {
+    packages iproute2 iptables conntrack openssl curl util-linux gcc libc6-dev
+    # Any runc does; installing Debian's beside somebody else's containerd would remove that.
+    have runc || packages runc
+    have go || packages golang-go
+    busybox
+    scripts/cluster-build.sh
+}
+
 strangers() {
     packages iproute2 python3 nginx-light redis-server redis-tools curl
     python_tests
@@ -185,6 +207,7 @@ case $WHAT in
     build) build ;;
     mesh) mesh ;;
     strangers) strangers ;;
-    all) build; mesh; strangers ;;
-    *) die "unknown part '$WHAT': build, mesh, strangers or nothing" ;;
+    cluster) cluster ;;
+    all) build; mesh; strangers; cluster ;;
+    *) die "unknown part '$WHAT': build, mesh, strangers, cluster or nothing" ;;
 esac
