@@ -5,7 +5,8 @@ CARGO := cargo
 PROFILE := --release
 BIN := target/release
 
-.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers bench lint crds clean setup-build setup-mesh setup-strangers
+.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster bench lint crds images cluster \
+	cluster-down clean setup-build setup-mesh setup-strangers setup-cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -21,6 +22,10 @@ setup-mesh:
 setup-strangers:
 	@echo "[setup] other projects' own tests"
 	@scripts/setup.sh strangers
+
+setup-cluster:
+	@echo "[setup] Kubernetes"
+	@scripts/setup.sh cluster
 
 build: setup-build ## Build everything (installs the eBPF tool chain if it is missing)
 	@echo "[build] kernel programs, daemon, harness (a few minutes the first time)"
@@ -53,6 +58,23 @@ test-strangers: ## Tests of CPython, Go and others, outside and inside (root); M
 	@echo "[test] strangers"
 	scripts/run-tests.sh strangers_
 
+test-cluster: ## A real Kubernetes: its API server, its kubelet, pods behind Envoys (root)
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory setup-cluster images
+	@echo "[test] cluster"
+	scripts/run-tests.sh cluster_
+
+cluster: ## A real Kubernetes of one node on this machine, with the images of this repository (root)
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory setup-cluster images
+	@scripts/cluster.sh up target/images/*.tar
+
+cluster-down: ## End it; nothing of it is left
+	@scripts/cluster.sh down
+
+images: build setup-mesh ## The container images of this repository: target/images/*.tar
+	@scripts/images.sh
+
 bench: ## Ratios against plain TCP, interleaved in one run: a table, JSON, a picture (root, 25 minutes)
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory build setup-mesh
@@ -63,7 +85,7 @@ bench: ## Ratios against plain TCP, interleaved in one run: a table, JSON, a pic
 lint: setup-build ## Formatting, clippy, shell syntax
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy $(PROFILE) --quiet --workspace --all-targets -- -D warnings
-	bash -n scripts/*.sh .ci/run
+	bash -n scripts/*.sh cluster/*/*.sh .ci/run
 
 crds: ## Write crds/yaml from the Rust types
 	$(CARGO) run $(PROFILE) --quiet -p meshaccel-crds crds/yaml

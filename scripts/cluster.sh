@@ -46,7 +46,7 @@ up() {
     trap - EXIT
     cat >&2 <<TEXT
 Cluster $NAME runs Kubernetes $("$KUBE/kubectl" version --client -o json | sed -n 's/.*"gitVersion": "\(.*\)",/\1/p') after $((SECONDS - started)) s. Next:
-  export KUBECONFIG=$ADMIN PATH=$KUBE:\$PATH
+  export KUBECONFIG=$ADMIN PATH=$CACHE/cluster-kube:\$PATH
   kubectl get nodes,pods -A
   scripts/cluster.sh --name $NAME enter bash        # inside the node
   scripts/cluster.sh --name $NAME down

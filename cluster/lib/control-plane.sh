@@ -35,6 +35,7 @@ start_controllers() {
         --leader-elect=false --use-service-account-credentials --root-ca-file="$pki/ca.crt" \
         --service-account-private-key-file="$pki/service-accounts.key" \
         --cluster-signing-cert-file="$pki/ca.crt" --cluster-signing-key-file="$pki/ca.key" \
+        --flex-volume-plugin-dir="$WORK/node/volume-plugins" \
         --bind-address=127.0.0.1 --cert-dir="$WORK/node/controller-manager" ${MESHACCEL_CONTROLLER_ARGS:-}
     part kube-scheduler "$KUBE/kube-scheduler" --kubeconfig="$WORK/kubeconfig/scheduler" \
         --leader-elect=false --bind-address=127.0.0.1 --cert-dir="$WORK/node/scheduler" ${MESHACCEL_SCHEDULER_ARGS:-}

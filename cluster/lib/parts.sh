@@ -29,13 +29,13 @@ start_part() {
     printf '%s %s\n' $! "$(start_time $!)" >"$WORK/pids/$name"
 }
 
-# Asks it to end, and makes it end after ten seconds.
+# Asks it to end, and makes it end after three seconds: an API server would wait a minute for those who watch.
 stop_part() {
     local name=$1 pid
     runs "$name" || return 0
     pid=$(pid_of "$name")
     kill "$pid" 2>/dev/null || true
-    await 10 "$name ends" ended "$name" || kill -9 "$pid" 2>/dev/null || true
+    await 3 "$name ends" ended "$name" 2>/dev/null || kill -9 "$pid" 2>/dev/null || true
     await 5 "$name ends" ended "$name"
 }
 

@@ -9,7 +9,7 @@ ctr_in_node() { nsenter "$(mount_of_node)" --net="$NETNS_FILE" -- "$RUNTIME/ctr"
 load_images() {
     local archive
     for archive in "$@"; do
-        ctr_in_node images import --local - <"$archive" >>"$WORK/log/images" || die "cannot import $archive"
+        ctr_in_node images import --local - <"$archive" >>"$WORK/log/images" 2>&1 || die "cannot import $archive"
     done
 }
 
