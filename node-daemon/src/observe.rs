@@ -64,7 +64,7 @@ pub struct Locator {
     sandboxes: Sandboxes,
     /// Where pods that are named by their uid were found.
     found: HashMap<String, PathBuf>,
-    host: Vec<NetnsCookie>,
+    host: Option<NetnsCookie>,
     /// What this machine's own conntrack asks for: it may stand between two pods.
     host_keep_alive: Option<(Duration, Instant)>,
 }
@@ -85,12 +85,11 @@ struct Identity {
 }
 
 impl Locator {
-    /// Learns this machine's own namespaces: the daemon's, and that of process 1. `cgroups`: the root of the cgroup v2
-    /// hierarchy.
+    /// Learns this machine's own namespace: that of process 1. (The daemon may be in a pod, with that pod's.) `cgroups`: the
+    /// root of the cgroup v2 hierarchy.
     pub fn new(cgroups: &Path) -> Self {
-        let own = netns::own_cookie().ok();
-        let first = netns::cookie_at(Path::new("/proc/1/ns/net")).ok();
-        Self { sandboxes: Sandboxes::new(cgroups), host: own.into_iter().chain(first).collect(), ..Self::default() }
+        let host = netns::cookie_at(Path::new("/proc/1/ns/net")).or_else(|_| netns::own_cookie()).ok();
+        Self { sandboxes: Sandboxes::new(cgroups), host, ..Self::default() }
     }
 
     /// Where a pod lives now.
@@ -104,7 +103,7 @@ impl Locator {
             }
         };
         let (cookie, keep_alive) = self.look(&path, now)?;
-        if self.host.contains(&cookie) {
+        if self.host == Some(cookie) {
             return Err(LocateError::HostNetwork { path: named });
         }
         let keep_alive = keep_alive.min(self.host_keep_alive(now));
@@ -229,7 +228,7 @@ mod tests {
     #[test]
     fn a_namespace_is_known_by_its_cookie() {
         let mut locator = Locator::new(Path::new("/sys/fs/cgroup"));
-        locator.host.clear();
+        locator.host = None;
         let here = Location::Netns("/proc/self/ns/net".into());
         let found = locator.locate(&here, Instant::now()).unwrap();
         assert_eq!(found.cookie, netns::own_cookie().unwrap());
