@@ -133,8 +133,9 @@ pub enum Mode {
     Observe,
 }
 
-/// An optional field that, when written, holds a value: `podSelector:` with nothing after it is null, which the API
-/// server refuses for a field that is not nullable; serde alone would take it for an absent field.
+/// An optional field that, when written, holds a value: `podSelector:` with nothing after it is null. The API server
+/// drops a null and stores, for all to see, an object without the field; who reads a file has no such thing to look at, so
+/// there it is refused. serde alone would take it for an absent field.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

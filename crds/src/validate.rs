@@ -159,5 +159,8 @@ impl Findings {
     }
 }
 
+#[cfg(any(test, feature = "table"))]
+pub mod table;
+
 #[cfg(test)]
 mod tests;
