@@ -5,6 +5,7 @@
 //! * [`demo`] and [`bench`]: what `make demo` and `make bench` run; [`interrupt`] Ctrl-C as an error
 //! * [`stage`] what kernel tests stand on; [`daemon`] the binary under test, [`manifest`] what it is given,
 //!   [`connections`] what it lists; [`bpf`] and [`cgroup`] what is in the kernel
+//! * [`cluster`] a real Kubernetes, and the mesh as its Deployments
 //! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
 //! * [`differential`] the same with random programs
 //! * [`strangers`] other projects' own tests, outside and inside an accelerated namespace
@@ -14,6 +15,7 @@
 pub mod bench;
 pub mod bpf;
 pub mod cgroup;
+pub mod cluster;
 pub mod conformance;
 pub mod connections;
 pub mod daemon;

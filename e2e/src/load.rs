@@ -5,11 +5,13 @@
 //! * [`pattern`] what two processes of our own do with one another: [`server`] and [`client`] are the processes, on
 //!   [`link`]s of TCP or Unix sockets, with bytes from the [`wheel`], which [`flow`] compares; [`exchange`] starts them
 //! * [`protocol`] HTTP/1.1, Redis and PostgreSQL, for a client ([`converse`]) of servers of somebody else's
+//! * [`endless`] a load that goes on in a pod while others change things under it
 
 pub mod client;
 pub mod compare;
 mod converse;
 pub mod cpu;
+pub mod endless;
 pub mod exchange;
 mod flow;
 pub mod h2load;

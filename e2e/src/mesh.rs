@@ -11,7 +11,7 @@
 //! leaves nothing. Acceleration is no concern of this module: it makes the traffic, others accelerate it.
 
 pub mod accelerate;
-mod certificates;
+pub(crate) mod certificates;
 pub mod envoy;
 pub mod exercise;
 pub mod files;

@@ -10,13 +10,13 @@ use crate::netns::run;
 
 /// A directory with `ca.crt`, and `<pod>.crt` and `<pod>.key` for each pod.
 #[derive(Debug)]
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     directory: PathBuf,
 }
 
 impl Certificates {
     /// Makes the authority.
-    pub(super) fn new(directory: &Path) -> Result<Self> {
+    pub(crate) fn new(directory: &Path) -> Result<Self> {
         let certificates = Self { directory: directory.join("certificates") };
         std::fs::create_dir(&certificates.directory)?;
         let (key, certificate) = (certificates.file("ca.key"), certificates.file("ca.crt"));
@@ -26,7 +26,7 @@ impl Certificates {
     }
 
     /// Makes the key and certificate of a pod, readable by its sidecar alone.
-    pub(super) fn issue(&self, pod: &str, user: User) -> Result<()> {
+    pub(crate) fn issue(&self, pod: &str, user: User) -> Result<()> {
         let (key, request) = (self.file(&format!("{pod}.key")), self.file(&format!("{pod}.csr")));
         let (certificate, extensions) = (self.file(&format!("{pod}.crt")), self.file(&format!("{pod}.ext")));
         let subject = ["-subj", "/", "-keyout", &key, "-out", &request];
@@ -63,8 +63,13 @@ impl Certificates {
         Ok(())
     }
 
-    /// Path of one file, as Envoy's configuration wants it.
-    pub(super) fn file(&self, name: &str) -> String {
+    /// Where they are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Path of one file.
+    pub(crate) fn file(&self, name: &str) -> String {
         self.directory.join(name).to_string_lossy().into_owned()
     }
 }

@@ -6,12 +6,15 @@
 mod config;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::certificates::Certificates;
+use super::interception::Provider;
 use super::parts;
 use super::pod::Pod;
 use super::process::Process;
@@ -36,7 +39,10 @@ impl Sidecar {
         let mutual_tls = plan.sidecars == Sidecars::Both;
         let directory = pod.directory_for("envoy", provider.proxy_user())?;
         let path = directory.join("envoy.json").to_string_lossy().into_owned();
-        std::fs::write(&path, format!("{:#}", config::bootstrap(pod.name(), peer, provider, tls, mutual_tls)))?;
+        std::fs::write(
+            &path,
+            format!("{:#}", config::bootstrap(pod.name(), peer, provider, tls.directory(), mutual_tls)),
+        )?;
         let program = parts::cached("envoy/envoy")?;
         let workers = workers.to_string();
         let arguments = ["-c", &path, "--concurrency", &workers, "--disable-hot-restart", "--log-level", "warning"];
@@ -59,9 +65,23 @@ impl Sidecar {
     }
 }
 
+/// The configuration of a sidecar in a container, as Istio's: with a port for the kubelet's probes. `certificates` is
+/// where the container finds them.
+pub fn for_container(pod: &str, peer: &str, certificates: &Path) -> Value {
+    config::with_health(config::bootstrap(pod, peer, Provider::Istio, certificates, true))
+}
+
 /// One GET of Envoy's administration interface, from inside the pod.
 pub fn admin(pod: &Pod, path: &str) -> Result<String> {
-    let mut stream = pod.connect(IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT)?;
+    ask(pod.connect(IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT)?, path)
+}
+
+/// The same from a process that is in the pod already.
+pub fn admin_here(path: &str) -> Result<String> {
+    ask(TcpStream::connect((Ipv4Addr::LOCALHOST, ADMIN_PORT)).context("no Envoy listens here")?, path)
+}
+
+fn ask(mut stream: TcpStream, path: &str) -> Result<String> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
@@ -71,7 +91,11 @@ pub fn admin(pod: &Pod, path: &str) -> Result<String> {
 
 /// One of Envoy's counters, e.g. `listener.inbound.ssl.handshake`.
 pub fn counter(pod: &Pod, name: &str) -> Result<u64> {
-    let answer = admin(pod, &format!("/stats?filter=^{name}$"))?;
+    counter_in(&admin(pod, &format!("/stats?filter=^{name}$"))?, name)
+}
+
+/// The same from what `/stats` answered.
+pub fn counter_in(answer: &str, name: &str) -> Result<u64> {
     let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     line.with_context(|| format!("Envoy has no counter {name}"))?.trim().parse().context("not a number")
 }

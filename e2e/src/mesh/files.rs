@@ -41,11 +41,18 @@ impl Http {
     }
 }
 
-/// Fills nginx's directory.
-pub(super) fn write(directory: &Path) -> Result<()> {
+/// Writes the files that are served.
+pub fn write_served(directory: &Path) -> Result<()> {
+    std::fs::create_dir_all(directory)?;
     for (name, size) in FILES {
         std::fs::write(directory.join(name), pattern(size))?;
     }
+    Ok(())
+}
+
+/// Fills nginx's directory.
+pub(super) fn write(directory: &Path) -> Result<()> {
+    write_served(directory)?;
     let upload = directory.join("upload");
     std::fs::create_dir_all(&upload)?;
     std::os::unix::fs::chown(&upload, Some(User::APP.0), Some(User::APP.0))?;

@@ -6,7 +6,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -74,49 +74,91 @@ impl Provider {
             Self::Istio => {
                 // IPv4 lets a socket bind to any 127.x.y.z; IPv6 needs the address.
                 run("ip", &["-n", pod.netns().name(), "addr", "add", "::6/128", "dev", "lo", "nodad"])?;
-                restore(pod, "iptables-restore", &istio_rules("127.0.0.6/32", "127.0.0.1/32"))?;
-                restore(pod, "ip6tables-restore", &istio_rules("::6/128", "::1/128"))
+                let rules = IstioRules::default();
+                let restore = |program: &str, rules: &str| restore(pod.netns().command(program), program, rules);
+                restore("iptables-restore", &rules.v4())?;
+                restore("ip6tables-restore", &rules.v6())
             }
             Self::Linkerd => linkerd(pod),
         }
     }
 }
 
-/// `istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x "" -b '*' -d 15090,15021,15020`, one family.
-fn istio_rules(inbound_source: &str, loopback: &str) -> String {
-    format!(
-        "* nat
+/// What `istio-iptables` is told in its arguments; by default, those of an injected sidecar: `-p 15001 -z 15006 -u 1337
+/// -m REDIRECT -i '*' -x "" -b '*' -d 15090,15021,15020`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IstioRules {
+    /// Where the sidecar accepts what the application sends.
+    pub outbound: u16,
+    /// Where it accepts what others send to the application.
+    pub inbound: u16,
+    /// The sidecar's user and group.
+    pub uid: u32,
+    /// Ports of the pod that others reach directly.
+    pub excluded: Vec<u16>,
+}
+
+impl Default for IstioRules {
+    fn default() -> Self {
+        let provider = Provider::Istio;
+        Self {
+            outbound: provider.outbound_port(),
+            inbound: provider.inbound_port(),
+            uid: provider.proxy_user().0,
+            excluded: vec![15090, 15021, 15020],
+        }
+    }
+}
+
+impl IstioRules {
+    /// Installs the rules for IPv4 in the namespace that this process is in: what an init container does.
+    pub fn install_here(&self) -> Result<()> {
+        restore(Command::new("iptables-restore"), "iptables-restore", &self.v4())
+    }
+
+    fn v4(&self) -> String {
+        self.text("127.0.0.6/32", "127.0.0.1/32")
+    }
+
+    fn v6(&self) -> String {
+        self.text("::6/128", "::1/128")
+    }
+
+    /// The input of iptables-restore for one family, as `istio-iptables` prints it.
+    fn text(&self, inbound_source: &str, loopback: &str) -> String {
+        let Self { outbound, inbound, uid, excluded } = self;
+        let direct: String =
+            excluded.iter().map(|port| format!("-A ISTIO_INBOUND -p tcp --dport {port} -j RETURN\n")).collect();
+        format!(
+            "* nat
 -N ISTIO_INBOUND
 -N ISTIO_REDIRECT
 -N ISTIO_IN_REDIRECT
 -N ISTIO_OUTPUT
 -A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN
--A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001
--A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006
+-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports {outbound}
+-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports {inbound}
 -A PREROUTING -p tcp -j ISTIO_INBOUND
--A ISTIO_INBOUND -p tcp --dport 15090 -j RETURN
--A ISTIO_INBOUND -p tcp --dport 15021 -j RETURN
--A ISTIO_INBOUND -p tcp --dport 15020 -j RETURN
--A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT
+{direct}-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT
 -A OUTPUT -j ISTIO_OUTPUT
 -A ISTIO_OUTPUT -o lo -s {inbound_source} -j RETURN
--A ISTIO_OUTPUT -o lo ! -d {loopback} -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT
--A ISTIO_OUTPUT -o lo -m owner ! --uid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -o lo ! -d {loopback} -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT
--A ISTIO_OUTPUT -o lo -m owner ! --gid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -o lo ! -d {loopback} -p tcp ! --dport 15008 -m owner --uid-owner {uid} -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -m owner ! --uid-owner {uid} -j RETURN
+-A ISTIO_OUTPUT -m owner --uid-owner {uid} -j RETURN
+-A ISTIO_OUTPUT -o lo ! -d {loopback} -p tcp ! --dport 15008 -m owner --gid-owner {uid} -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -m owner ! --gid-owner {uid} -j RETURN
+-A ISTIO_OUTPUT -m owner --gid-owner {uid} -j RETURN
 -A ISTIO_OUTPUT -d {loopback} -j RETURN
 -A ISTIO_OUTPUT -j ISTIO_REDIRECT
 COMMIT
 "
-    )
+        )
+    }
 }
 
-fn restore(pod: &Pod, program: &str, rules: &str) -> Result<()> {
-    let mut child = pod
-        .netns()
-        .command(program)
+/// Feeds rules to `command`, which is iptables-restore or ip6tables-restore.
+fn restore(mut command: Command, program: &str, rules: &str) -> Result<()> {
+    let mut child = command
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

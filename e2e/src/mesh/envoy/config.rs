@@ -1,10 +1,15 @@
 //! Envoy's bootstrap, as plain JSON. Pure: names in, document out.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use crate::mesh::certificates::{Certificates, spiffe};
+use crate::mesh::certificates::spiffe;
 use crate::mesh::interception::Provider;
 use crate::mesh::ports;
+
+/// Where Istio's sidecars answer `/healthz/ready`.
+const HEALTH_PORT: u16 = 15021;
 
 const HCM: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
@@ -15,10 +20,10 @@ const UPSTREAM_TLS: &str = "type.googleapis.com/envoy.extensions.transport_socke
 const DOWNSTREAM_TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 const HTTP_OPTIONS: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
-/// The whole configuration of `pod`'s sidecar, which trusts `peer` and nobody else. Without `mutual_tls` it takes
-/// whatever comes in as it is: for clients that have no sidecar.
-pub(super) fn bootstrap(pod: &str, peer: &str, provider: Provider, tls: &Certificates, mutual_tls: bool) -> Value {
-    let security = Security { pod, peer, tls };
+/// The whole configuration of `pod`'s sidecar, which trusts `peer` and nobody else. `certificates` is where it finds
+/// them. Without `mutual_tls` it takes whatever comes in as it is: for clients that have no sidecar.
+pub(super) fn bootstrap(pod: &str, peer: &str, provider: Provider, certificates: &Path, mutual_tls: bool) -> Value {
+    let security = Security { pod, peer, certificates };
     let inbound = mutual_tls.then_some(&security);
     json!({
         "node": { "id": pod, "cluster": pod },
@@ -38,6 +43,28 @@ pub(super) fn bootstrap(pod: &str, peer: &str, provider: Provider, tls: &Certifi
             ],
         },
     })
+}
+
+/// Adds the port on which a sidecar of Istio tells the kubelet that it is ready; the rules let it through.
+pub(super) fn with_health(mut bootstrap: Value) -> Value {
+    let health = json!({
+        "name": "health",
+        "address": address("0.0.0.0", HEALTH_PORT),
+        "filter_chains": [{ "filters": [{ "name": "http", "typed_config": {
+            "@type": HCM,
+            "stat_prefix": "health",
+            "http_filters": [{ "name": "router", "typed_config": { "@type": ROUTER } }],
+            "route_config": { "virtual_hosts": [{
+                "name": "all",
+                "domains": ["*"],
+                "routes": [{ "match": { "path": "/healthz/ready" }, "direct_response": { "status": 200 } }],
+            }] },
+        } }] }],
+    });
+    if let Some(listeners) = bootstrap["static_resources"]["listeners"].as_array_mut() {
+        listeners.push(health);
+    }
+    bootstrap
 }
 
 fn outbound_chains() -> Vec<Value> {
@@ -142,7 +169,7 @@ fn cluster(name: &str, http: Option<u8>, transport: Option<Value>, source: Optio
 struct Security<'a> {
     pod: &'a str,
     peer: &'a str,
-    tls: &'a Certificates,
+    certificates: &'a Path,
 }
 
 impl Security<'_> {
@@ -159,7 +186,7 @@ impl Security<'_> {
     }
 
     fn common(&self, protocols: &[&str]) -> Value {
-        let file = |name: &str| json!({ "filename": self.tls.file(name) });
+        let file = |name: &str| json!({ "filename": self.certificates.join(name) });
         json!({
             "alpn_protocols": protocols,
             "tls_params": { "tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3" },

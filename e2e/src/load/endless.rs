@@ -1,0 +1,163 @@
+//! A load that goes on until it is told to stop, for a client pod under which somebody changes things: keep-alive
+//! connections that are renewed now and then, so that some are always young; every byte of every answer is compared; and
+//! the counts can be asked for over HTTP at any time.
+//!
+//! What fails before the first success does not count: the server may start later than its client.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::link::{connect, unless_it_waits, wait};
+use super::pattern::Address;
+use super::protocol::{Answer, Page, Protocol};
+use crate::interrupt;
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub server: SocketAddr,
+    pub connections: usize,
+    /// Requests after which a connection is closed and another one opened.
+    pub renew_after: u64,
+    /// Between an answer and the next request of the same connection.
+    pub pause: Duration,
+    /// Where the counts are served.
+    pub status: SocketAddr,
+}
+
+/// What came of it so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub requests: u64,
+    pub connections: u64,
+    pub bytes: u64,
+    pub failures: u64,
+    /// In words.
+    pub last_failure: Option<String>,
+}
+
+impl Counts {
+    /// An error unless every request since the first success was answered well.
+    pub fn check(self) -> Result<Self> {
+        match &self.last_failure {
+            None => Ok(self),
+            Some(last) => bail!("{} of {} requests failed, the last one: {last}", self.failures, self.requests),
+        }
+    }
+}
+
+type Shared = Arc<Mutex<Counts>>;
+
+fn with<T>(counts: &Shared, body: impl FnOnce(&mut Counts) -> T) -> T {
+    body(&mut counts.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Runs until a signal comes; a line of counts on standard output every second.
+pub fn run(settings: &Settings) -> Result<()> {
+    interrupt::becomes_error()?;
+    let counts = Shared::default();
+    let listener =
+        TcpListener::bind(settings.status).with_context(|| format!("cannot listen on {}", settings.status))?;
+    let served = Arc::clone(&counts);
+    std::thread::spawn(move || serve(&listener, &served));
+    for number in 0..settings.connections {
+        let (settings, counts) = (settings.clone(), Arc::clone(&counts));
+        std::thread::spawn(move || ask_for_ever(&settings, &counts, number));
+    }
+    while !interrupt::seen() {
+        std::thread::sleep(Duration::from_secs(1));
+        println!("{}", serde_json::to_string(&with(&counts, |counts| counts.clone()))?);
+    }
+    Ok(())
+}
+
+fn ask_for_ever(settings: &Settings, counts: &Shared, number: usize) {
+    // Small and large in turns, so that no connection is of one kind only.
+    let mut turn = number;
+    loop {
+        if let Err(error) = converse(settings, counts, &mut turn) {
+            with(counts, |counts| {
+                if counts.requests > 0 {
+                    counts.failures += 1;
+                    counts.last_failure = Some(error.to_string());
+                }
+            });
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// One connection, from its opening to its planned end.
+fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> io::Result<()> {
+    let mut stream = connect(&Address::Tcp(settings.server))?;
+    with(counts, |counts| counts.connections += 1);
+    for _ in 0..settings.renew_after {
+        *turn += 1;
+        let page = if turn.is_multiple_of(4) { Page::Large } else { Page::Small };
+        let length = ask(&mut stream, Protocol::Http(page))?;
+        with(counts, |counts| {
+            counts.requests += 1;
+            counts.bytes += length as u64;
+        });
+        std::thread::sleep(settings.pause);
+    }
+    Ok(())
+}
+
+/// One request; the length of its right answer.
+fn ask(stream: &mut File, question: Protocol) -> io::Result<usize> {
+    let wrong = |why: String| io::Error::new(ErrorKind::InvalidData, why);
+    // Small: a connection without anything on its way takes it whole.
+    stream.write_all(&question.request())?;
+    let answer: Answer = question.answer();
+    let (mut received, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        wait(stream, libc::POLLIN)?;
+        let Some(length) = unless_it_waits(stream.read(&mut buffer))? else { continue };
+        if length == 0 {
+            return Err(wrong(format!("the connection ended after {} bytes of an answer", received.len())));
+        }
+        received.extend_from_slice(&buffer[..length]);
+        match answer.judge(&received) {
+            None => {}
+            Some(true) => return Ok(received.len()),
+            Some(false) => {
+                let head = String::from_utf8_lossy(&received[..received.len().min(200)]).into_owned();
+                return Err(wrong(format!("a wrong answer: {head:?}")));
+            }
+        }
+    }
+}
+
+/// Answers every HTTP request with the counts: 200 once something has succeeded, 503 before.
+fn serve(listener: &TcpListener, counts: &Shared) {
+    for stream in listener.incoming().flatten() {
+        // One at a time is enough for a kubelet and a test; whoever does not ask in time is sent away.
+        let _ = answer(stream, &with(counts, |counts| counts.clone()));
+    }
+}
+
+fn answer(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
+    while !head.windows(4).any(|four| four == b"\r\n\r\n") {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 || head.len() > 16 << 10 {
+            return Ok(());
+        }
+        head.extend_from_slice(&buffer[..length]);
+    }
+    let status = if counts.requests > 0 { "200 OK" } else { "503 Service Unavailable" };
+    let body = serde_json::to_string(counts)?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
