@@ -1,6 +1,7 @@
 //! A real Kubernetes for a test: `scripts/cluster.sh` under a name of its own, ended whatever happens.
 //!
 //! * [`kubectl`] what is asked of it, by the program that people use
+//! * [`meshaccel`] its operator and objects
 //! * [`mesh`] two pods with Envoys between them, and a load that goes on
 //! * [`report`] what there is to know when a test fails
 //!
@@ -8,6 +9,7 @@
 
 pub mod kubectl;
 pub mod mesh;
+pub mod meshaccel;
 mod report;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,103 @@
+//! meshaccel in a cluster, installed as a person does: the CRDs, the operator's manifest, then objects.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::kubectl::condition;
+use super::{Cluster, PATIENCE, mesh, repository};
+use crate::wait;
+
+/// Where the operator and the daemons are.
+pub const NAMESPACE: &str = "meshaccel-system";
+/// Where the daemon pins, as the node sees it.
+const PINS: &str = "/sys/fs/bpf/meshaccel";
+
+/// An installed operator.
+#[derive(Debug)]
+pub struct Meshaccel<'a> {
+    cluster: &'a Cluster,
+}
+
+impl<'a> Meshaccel<'a> {
+    /// Applies the CRDs and the operator, and waits for it. The cluster must have the images "node" and "operator".
+    pub fn install(cluster: &'a Cluster) -> Result<Self> {
+        let repository = repository();
+        for path in ["crds/yaml/", "deploy/operator.yaml"] {
+            let path = repository.join(path).display().to_string();
+            cluster.kubectl(&["apply", "--server-side", "-f", &path])?;
+        }
+        cluster.kubectl(&["wait", "--for=condition=Established", "crd", "meshaccelerations.meshaccel.dev"])?;
+        cluster.wait_ready(NAMESPACE, "app.kubernetes.io/name=meshaccel-operator", PATIENCE)?;
+        Ok(Self { cluster })
+    }
+
+    /// Applies a MeshAcceleration of the mesh's namespace.
+    pub fn accelerate(&self, name: &str, mode: &str) -> Result<()> {
+        let object = json!({
+            "apiVersion": "meshaccel.dev/v1alpha1", "kind": "MeshAcceleration", "metadata": { "name": name },
+            "spec": {
+                "mode": mode,
+                "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": mesh::NAMESPACE } },
+            },
+        });
+        // The API server may know the kind a moment before kubectl can be told of it.
+        wait::wait_for(PATIENCE, "the object to be applied", || self.cluster.apply(&object.to_string())).map(drop)
+    }
+
+    /// What the node's daemon has recorded.
+    pub fn connections(&self) -> Result<Vec<Value>> {
+        let arguments =
+            ["exec", "-n", NAMESPACE, "daemonset/meshaccel-node", "--", "/meshaccel-node", "connections", "-o", "json"];
+        Ok(serde_json::from_str(&self.cluster.kubectl(&arguments)?)?)
+    }
+
+    /// Waits until both pods have sent redirected messages.
+    pub fn wait_redirected(&self, limit: Duration) -> Result<()> {
+        wait::wait_for(limit, "connections of both pods to be redirected", || {
+            let rows = self.connections()?;
+            for app in ["client", "server"] {
+                let of = |row: &&Value| {
+                    row["pod"].as_str().is_some_and(|pod| pod.starts_with(&format!("{}/{app}-", mesh::NAMESPACE)))
+                };
+                let redirected = |row: &Value| row["path"] == "redirected" && row["redirected"]["messages"] != 0;
+                let count = rows.iter().filter(of).filter(|row| redirected(row)).count();
+                ensure!(
+                    count >= 2,
+                    "{count} sockets of the {app} are redirected, of {}",
+                    rows.iter().filter(of).count()
+                );
+            }
+            Ok(())
+        })
+    }
+
+    /// Waits until a condition of the object is as told, for its present generation.
+    pub fn wait_condition(&self, name: &str, kind: &str, status: &str, limit: Duration) -> Result<Value> {
+        let arguments = ["meshacceleration", name];
+        self.cluster.wait_for(&format!("{name} to be {kind}={status}"), limit, &arguments, |object| {
+            condition(object, kind).is_some_and(|found| {
+                found["status"] == status && found["observedGeneration"] == object["metadata"]["generation"]
+            })
+        })
+    }
+
+    /// Nothing of meshaccel is on the node: no pin, no DaemonSet, no report.
+    pub fn nothing_is_left(&self) -> Result<()> {
+        for object in [&["daemonset", "-n", NAMESPACE][..], &["nodeacceleration"], &["meshacceleration"]] {
+            let found = self.cluster.get_json(object)?;
+            ensure!(found["items"].as_array().is_some_and(Vec::is_empty), "{} are left", object[0]);
+        }
+        let pinned = self.cluster.enter(&["ls", "/sys/fs/bpf"]).context("the node's bpffs")?;
+        if pinned.contains("meshaccel") {
+            bail!("left in the node's bpffs: {}", self.cluster.enter(&["find", PINS]).unwrap_or(pinned));
+        }
+        Ok(())
+    }
+
+    /// Waits for that.
+    pub fn wait_nothing_left(&self, limit: Duration) -> Result<()> {
+        wait::wait_for(limit, "everything to be gone", || self.nothing_is_left())
+    }
+}

@@ -1,0 +1,107 @@
+//! The whole story on a real node: from `kubectl apply` to redirected connections and back to nothing, under a load that
+//! compares every byte and of which no request may fail.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use meshaccel_e2e::cluster::mesh::Mesh;
+use meshaccel_e2e::cluster::meshaccel::{Meshaccel, NAMESPACE};
+use meshaccel_e2e::cluster::{Cluster, Extent};
+use meshaccel_e2e::stage;
+
+const IMAGES: [&str; 3] = ["mesh", "node", "operator"];
+const LIMIT: Duration = Duration::from_secs(40);
+
+fn with_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Result<()>) {
+    stage::check(|| {
+        Cluster::run(Extent::Node, &IMAGES, |cluster| {
+            let mesh = Mesh::apply(cluster)?;
+            let meshaccel = Meshaccel::install(cluster)?;
+            mesh.load_goes_on(200)?;
+            body(cluster, &mesh, &meshaccel)?;
+            mesh.load_goes_on(200).map(drop)
+        })
+    });
+}
+
+/// Runs `body` and says how long it took.
+fn timed<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let result = body()?;
+    eprintln!("{what}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(result)
+}
+
+#[test]
+fn from_apply_to_delete_no_request_fails() {
+    with_mesh(|cluster, mesh, meshaccel| {
+        meshaccel.nothing_is_left()?;
+        meshaccel.accelerate("mesh", "Enforce")?;
+        timed("applied -> redirected, the daemon's first start included", || meshaccel.wait_redirected(LIMIT))?;
+        let object = meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+        ensure!(object["status"]["nodes"]["ready"] == 1 && object["status"]["pods"] == 2, "{}", object["status"]);
+        mesh.load_goes_on(500)?;
+
+        meshaccel.accelerate("mesh", "Observe")?;
+        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+        timed("mode Observe -> no socket in the SOCKHASH", || {
+            meshaccel_e2e::wait::wait_for(LIMIT, "every connection to be back on TCP", || {
+                let rows = meshaccel.connections()?;
+                let promoted = rows.iter().filter(|row| row["promoted"] == true).count();
+                let paired = rows.iter().filter(|row| row["paired"] == true).count();
+                ensure!(promoted == 0 && paired > 0, "{promoted} promoted, {paired} paired");
+                Ok(())
+            })
+        })?;
+        mesh.load_goes_on(200)?;
+        meshaccel.accelerate("mesh", "Enforce")?;
+        timed("mode Enforce -> redirected", || meshaccel.wait_redirected(LIMIT))?;
+
+        cluster.kubectl(&["delete", "ma", "mesh", "--wait=false"])?;
+        timed("deleted -> nothing left", || meshaccel.wait_nothing_left(LIMIT))
+    });
+}
+
+#[test]
+fn what_dies_comes_back_and_no_request_fails() {
+    with_mesh(|cluster, mesh, meshaccel| {
+        meshaccel.accelerate("mesh", "Enforce")?;
+        meshaccel.wait_redirected(LIMIT)?;
+        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+
+        for _ in 0..3 {
+            cluster.kubectl(&[
+                "delete",
+                "pod",
+                "-n",
+                NAMESPACE,
+                "-l",
+                "app.kubernetes.io/name=meshaccel-node",
+                "--now",
+            ])?;
+            mesh.load_goes_on(200)?;
+        }
+        timed("daemon deleted -> redirected connections reported", || meshaccel.wait_redirected(LIMIT))?;
+
+        // Both replicas at once: what is asked meanwhile is done by their successors.
+        let operator = "app.kubernetes.io/name=meshaccel-operator";
+        cluster.kubectl(&["delete", "pod", "-n", NAMESPACE, "-l", operator, "--force", "--grace-period=0"])?;
+        meshaccel.accelerate("mesh", "Observe")?;
+        timed("operator killed -> status true", || meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT))?;
+        meshaccel.accelerate("mesh", "Enforce")?;
+        meshaccel.wait_redirected(LIMIT)?;
+
+        // Without an API server nobody can ask; afterwards the load has gone on.
+        let before = mesh.load_goes_on(1)?;
+        cluster.stop_part("kube-apiserver")?;
+        std::thread::sleep(Duration::from_secs(20));
+        cluster.start_part("kube-apiserver")?;
+        cluster.await_api_server()?;
+        let after = mesh.load_goes_on(1)?;
+        ensure!(after.requests > before.requests + 100, "{before:?}, then {after:?}");
+        timed("API server back -> redirected connections reported", || meshaccel.wait_redirected(LIMIT))?;
+
+        cluster.kubectl(&["delete", "ma", "mesh", "--timeout=40s"])?;
+        meshaccel.wait_nothing_left(LIMIT)
+    });
+}
