@@ -1,6 +1,6 @@
 //! Pods on a real node: the mesh of `e2e/manifests/mesh.yaml` carries its load, through both sidecars, without a failure.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use meshaccel_e2e::cluster::mesh::Mesh;
 use meshaccel_e2e::cluster::{Cluster, Extent};
 use meshaccel_e2e::stage;
