@@ -44,6 +44,7 @@ test: ## All tests: pure ones on the host, then the kernel's, real Envoys, stran
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
 	$(CARGO) test $(PROFILE) --quiet -p meshaccel-abi -p meshaccel-decide -p meshaccel-crds -p meshaccel-node
+	$(CARGO) test $(PROFILE) --quiet -p meshaccel-operator
 	$(CARGO) test $(PROFILE) --quiet -p meshaccel-e2e --lib
 
 test-kernel: ## The real object under real sockets, in private network namespaces (root)
