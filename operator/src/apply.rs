@@ -1,0 +1,279 @@
+//! Carries actions out. The only module that writes, apart from the Lease.
+//!
+//! Each write is preceded by the question whether this process still leads, and ends within [`ANSWER`], so that nothing of
+//! one leader is on its way when the next one begins. Whatever fails is said once, and tried again with growing pauses.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, api::Api, core::DynamicObject};
+
+use crate::backoff::Backoff;
+use crate::leader::Term;
+use crate::metrics::Metrics;
+use crate::observe::World;
+use crate::pace::Pace;
+use crate::plan::Action;
+use crate::plan::daemon::{DaemonSettings, OPERATOR};
+
+pub mod owned;
+pub mod write;
+
+use write::Failure;
+
+/// No write takes longer. Less than the time between two leaders' terms.
+const ANSWER: Duration = Duration::from_millis(2500);
+/// Pauses of one object's writes after failures.
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+/// How many writes are on their way at once.
+const AT_ONCE: usize = 8;
+/// How often the objects are looked at that nobody watches.
+const LOOK_AFTER: Duration = Duration::from_secs(60);
+
+/// Carries actions out.
+pub struct Applier {
+    client: Client,
+    world: World,
+    term: Term,
+    recorder: Recorder,
+    metrics: Metrics,
+    pace: Pace,
+    /// What failed last, by what was to be written.
+    failing: BTreeMap<String, Failing>,
+    /// Whether the daemon's rights were seen to be there (or gone), and when.
+    access: Option<(bool, Instant)>,
+}
+
+/// Something that failed and is tried again.
+struct Failing {
+    backoff: Backoff,
+    again: Instant,
+    sentence: String,
+    /// The API server refused it, and it concerns the daemon's objects: people must know.
+    blocks: bool,
+}
+
+impl Applier {
+    pub fn new(client: Client, world: World, term: Term, metrics: Metrics, identity: String) -> Self {
+        let reporter = Reporter { controller: OPERATOR.into(), instance: Some(identity) };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            world,
+            term,
+            metrics,
+            pace: Pace::default(),
+            failing: BTreeMap::new(),
+            access: None,
+        }
+    }
+
+    /// Carries out what is due, and says when the rest is, if there is any.
+    pub async fn carry_out(&mut self, actions: Vec<Action>, settings: &DaemonSettings) -> Option<Duration> {
+        let now = Instant::now();
+        let wanted: HashSet<String> = actions.iter().map(key).collect();
+        self.failing.retain(|key, _| wanted.contains(key));
+        let objects = actions.iter().filter(|action| matches!(action, Action::WriteStatus(_))).count();
+        let (mut due, mut later) = (Vec::new(), Vec::new());
+        for action in actions {
+            let wait = self.wait(&action, objects, now);
+            if wait.is_zero() { due.push(action) } else { later.push(wait) }
+        }
+        // The daemon's objects one after the other: rights before pods, and the other way round.
+        let (deployment, rest): (Vec<Action>, Vec<Action>) = due.into_iter().partition(is_deployment);
+        for action in deployment {
+            let result = self.perform(&action, settings).await;
+            self.note(&action, result);
+        }
+        self.publish_trouble();
+        let results: Vec<(Action, Result<(), Failure>)> = {
+            let this = &*self;
+            futures::stream::iter(rest)
+                .map(|action| async move {
+                    let result = this.perform(&action, settings).await;
+                    (action, result)
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await
+        };
+        for (action, result) in results {
+            self.note(&action, result);
+        }
+        later.extend(self.failing.values().map(|failing| failing.again.saturating_duration_since(now)));
+        later.into_iter().min()
+    }
+
+    /// How long an action must wait.
+    fn wait(&self, action: &Action, objects: usize, now: Instant) -> Duration {
+        if let Some(failing) = self.failing.get(&key(action)) {
+            return failing.again.saturating_duration_since(now);
+        }
+        match action {
+            Action::WriteStatus(write) => self.pace.wait(&write.uid, write.haste, objects, now),
+            Action::KeepAccess(_) | Action::RemoveAccess(_) => {
+                let keep = matches!(action, Action::KeepAccess(_));
+                match self.access {
+                    Some((kept, at)) if kept == keep => (at + LOOK_AFTER).saturating_duration_since(now),
+                    _ => Duration::ZERO,
+                }
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    async fn perform(&self, action: &Action, settings: &DaemonSettings) -> Result<(), Failure> {
+        let kind = kind(action);
+        let result = self.perform_once(action, settings).await;
+        self.metrics.wrote(kind, &result);
+        result
+    }
+
+    async fn perform_once(&self, action: &Action, settings: &DaemonSettings) -> Result<(), Failure> {
+        tracing::debug!(key = key(action), "Carrying out");
+        match action {
+            Action::AddFinalizer(handle) => {
+                self.set_finalizers(handle).await?;
+                tracing::info!(name = handle.name, "Took a MeshAcceleration into care");
+                Ok(())
+            }
+            Action::RemoveFinalizer(handle, event) => {
+                self.set_finalizers(handle).await?;
+                tracing::info!(name = handle.name, note = event.note, "Let a MeshAcceleration go");
+                self.tell(&handle.name, &handle.uid, std::slice::from_ref(event)).await;
+                Ok(())
+            }
+            Action::WriteStatus(write) => {
+                self.write_status(write).await?;
+                self.tell(&write.name, &write.uid, &write.events).await;
+                Ok(())
+            }
+            Action::KeepAccess(objects) => {
+                let mut result = Ok(());
+                for object in objects {
+                    // One that fails does not keep the others from being made.
+                    result = result.and(self.keep(object).await);
+                }
+                result
+            }
+            Action::ApplyDaemonSet(object) => {
+                let written = self.apply(object).await?;
+                tracing::info!(namespace = settings.namespace, name = object.name, "Applied the DaemonSet");
+                self.world.lock().daemon_set = serde_json::to_value(written).and_then(serde_json::from_value).ok();
+                Ok(())
+            }
+            Action::DeleteDaemonSet(object) => {
+                self.delete(object, None).await?;
+                tracing::info!(namespace = settings.namespace, name = object.name, "Deleted the DaemonSet");
+                self.world.lock().daemon_set = None;
+                Ok(())
+            }
+            Action::RemoveAccess(objects) => {
+                for object in objects {
+                    self.remove(object).await?;
+                }
+                Ok(())
+            }
+            Action::DeleteReport { name, uid } => {
+                self.delete_report(name, uid).await?;
+                tracing::debug!(name, "Deleted a NodeAcceleration that nobody writes any more");
+                self.world.lock().reports.remove(name);
+                Ok(())
+            }
+        }
+    }
+
+    /// Remembers how it went.
+    fn note(&mut self, action: &Action, result: Result<(), Failure>) {
+        let (key, now) = (key(action), Instant::now());
+        if let Action::WriteStatus(write) = action {
+            self.pace.wrote(&write.uid, now);
+        }
+        match result {
+            Ok(()) => {
+                if let Action::KeepAccess(_) | Action::RemoveAccess(_) = action {
+                    self.access = Some((matches!(action, Action::KeepAccess(_)), now));
+                }
+                if let Some(failing) = self.failing.remove(&key)
+                    && !failing.sentence.is_empty()
+                {
+                    tracing::info!("Solved: {}", failing.sentence);
+                }
+            }
+            // The next leader does it.
+            Err(Failure::Deposed) => {}
+            Err(failure) => {
+                let sentence = failure.sentence();
+                let failing = self.failing.entry(key).or_insert_with(|| Failing {
+                    backoff: PAUSES,
+                    again: now,
+                    sentence: String::new(),
+                    blocks: false,
+                });
+                failing.again = now + failing.backoff.failed(rand::random());
+                failing.blocks = is_deployment(action) && matches!(failure, Failure::Refused(_));
+                if !sentence.is_empty() && failing.sentence != sentence {
+                    tracing::warn!("{sentence}; trying again");
+                    failing.sentence = sentence;
+                }
+            }
+        }
+    }
+
+    /// What stops the daemon from being deployed stands in every object's status.
+    fn publish_trouble(&self) {
+        let trouble = self.failing.values().find(|failing| failing.blocks).map(|failing| failing.sentence.clone());
+        let mut observed = self.world.lock();
+        if observed.trouble != trouble {
+            observed.trouble = trouble;
+            drop(observed);
+            self.world.changed(crate::observe::take::Change::Matters);
+        }
+    }
+
+    /// Forgets what belongs to objects that are gone.
+    pub fn forget(&mut self) {
+        let observed = self.world.lock();
+        self.pace.keep(&observed.accelerations.values().map(|object| object.uid.as_str()).collect());
+    }
+
+    fn api(&self, resource: &kube::discovery::ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        }
+    }
+}
+
+/// What an action writes, so that a failure is told from another.
+fn key(action: &Action) -> String {
+    match action {
+        Action::AddFinalizer(handle) | Action::RemoveFinalizer(handle, _) => format!("finalizer of {}", handle.name),
+        Action::WriteStatus(write) => format!("status of {}", write.name),
+        Action::KeepAccess(_) => "access".into(),
+        Action::RemoveAccess(_) => "no access".into(),
+        Action::ApplyDaemonSet(_) => "daemon".into(),
+        Action::DeleteDaemonSet(_) => "no daemon".into(),
+        Action::DeleteReport { name, .. } => format!("report {name}"),
+    }
+}
+
+/// The label of an action in the metrics.
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::AddFinalizer(_) | Action::RemoveFinalizer(..) => "finalizer",
+        Action::WriteStatus(_) => "status",
+        Action::KeepAccess(_) | Action::RemoveAccess(_) => "access",
+        Action::ApplyDaemonSet(_) | Action::DeleteDaemonSet(_) => "daemonset",
+        Action::DeleteReport { .. } => "report",
+    }
+}
+
+fn is_deployment(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::KeepAccess(_) | Action::RemoveAccess(_) | Action::ApplyDaemonSet(_) | Action::DeleteDaemonSet(_)
+    )
+}

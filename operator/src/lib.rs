@@ -1,0 +1,29 @@
+//! The operator: runs in the cluster, writes what nodes cannot write for themselves, and lies in nobody's path.
+//!
+//! observe -> plan -> apply:
+//! * [`observe`] keeps what is known up to date, in every replica
+//! * [`plan`](mod@plan) (pure) what must be done; [`pace`] (pure) when
+//! * [`apply`] does it; [`trouble`] (pure) says what failed and what a person can do; [`backoff`] when it is tried again
+//! * [`leader`] which replica may write; [`reconcile`] the leader's loop; [`run`] all of it together
+//!
+//! Outside: [`admin`], [`args`], [`metrics`], [`telemetry`].
+
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod apply;
+pub mod args;
+pub mod backoff;
+pub mod leader;
+pub mod metrics;
+pub mod observe;
+pub mod pace;
+pub mod plan;
+pub mod reconcile;
+pub mod run;
+pub mod telemetry;
+pub mod trouble;
+
+mod error;
+
+pub use error::{Chain, Error};

@@ -1,0 +1,125 @@
+//! `run`: watch, take part in the election, lead when it is this replica's turn.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::Applier;
+use crate::args::Run;
+use crate::leader::election::USUAL;
+use crate::leader::lease::Leases;
+use crate::leader::{self, Listener, Term};
+use crate::metrics::Metrics;
+use crate::observe::{World, observe_all};
+use crate::plan::observed::Blindness;
+use crate::{Error, admin, reconcile, telemetry};
+
+/// The Lease is given back, and scrapes end, in this time.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The command.
+pub fn run(args: Run) -> Result<ExitCode, Error> {
+    telemetry::install(&args.telemetry);
+    tracing::info!(?args, "Started");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Signals)?;
+    runtime.block_on(operator(args))
+}
+
+async fn operator(args: Run) -> Result<ExitCode, Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let client = client().await?;
+    let identity = identity(args.identity.as_deref());
+    let (world, stop) = (World::default(), CancellationToken::new());
+    let (hand, term) = Term::new();
+    let metrics = Metrics::new(world.clone(), term.clone());
+    let listener = admin::bind(args.metrics_address).await?;
+    let server = tokio::spawn(admin::serve(listener, world.clone(), metrics.clone(), stop.clone()));
+    tokio::spawn(observe_all(world.clone(), client.clone(), args.namespace.clone()));
+    let leases = Leases::new(client.clone(), &args.namespace);
+    let reach = Reach { world: world.clone(), outage: Mutex::new(None) };
+    let election = tokio::spawn(leader::run(leases, identity.clone(), USUAL, hand, reach, stop.clone()));
+
+    // What leads is this one future: once it is dropped, nothing of this replica is writing.
+    let name = tokio::select! {
+        () = terms(&args, client, &world, term, &metrics, &identity) => "end of the election",
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = name, "Ending");
+    stop.cancel();
+    let _ = tokio::time::timeout(FAREWELL, async { (election.await, server.await) }).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Leads whenever it is this replica's turn.
+async fn terms(args: &Run, client: Client, world: &World, mut term: Term, metrics: &Metrics, identity: &str) {
+    let settings = args.daemon();
+    while term.begins().await {
+        tracing::info!(identity, "Leading");
+        let mut applier =
+            Applier::new(client.clone(), world.clone(), term.clone(), metrics.clone(), identity.to_owned());
+        tokio::select! {
+            () = term.ends() => tracing::warn!(identity, "Not leading any more"),
+            () = reconcile::lead(world, &mut applier, &settings, metrics) => {}
+        }
+        world.lock().trouble = None;
+    }
+}
+
+async fn client() -> Result<Client, Error> {
+    let mut config = Config::infer().await.map_err(Error::Config)?;
+    // A request must end while this replica still leads; tries are this program's own matter.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).map_err(Error::Client)
+}
+
+/// Unlike any other, also after a restart in the same pod: who comes back must not take itself for who went.
+fn identity(name: Option<&str>) -> String {
+    let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    format!("{}_{:08x}", name.map_or_else(machine, str::to_owned), rand::random::<u32>())
+}
+
+/// Passes on how the API server is doing, and says it once.
+struct Reach {
+    world: World,
+    outage: Mutex<Option<Instant>>,
+}
+
+impl Reach {
+    fn swap(&self, outage: Option<Instant>) -> Option<Instant> {
+        let mut current = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match (outage, *current) {
+            // Still the same.
+            (Some(_), Some(since)) => Some(since),
+            _ => std::mem::replace(&mut *current, outage),
+        }
+    }
+}
+
+impl Listener for Reach {
+    fn reached(&self) {
+        if let Some(since) = self.swap(None) {
+            self.world.lock().sighted(Blindness::Server, Instant::now());
+            tracing::info!(after_s = since.elapsed().as_secs(), "The Lease can be had again");
+        }
+    }
+
+    fn lost(&self, why: &str) {
+        let now = Instant::now();
+        if self.swap(Some(now)).is_none() {
+            self.world.lock().blinded(Blindness::Server, now);
+            tracing::warn!(why, "Could not read or renew the Lease; trying again");
+        }
+    }
+
+    fn rewound(&self) {
+        tracing::warn!("The API server's store has gone back in time; reading everything again");
+        self.world.reread();
+    }
+}
