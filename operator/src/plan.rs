@@ -184,7 +184,8 @@ fn write(object: &Acceleration, status: MeshAccelerationStatus) -> Option<Status
 fn deploy(observed: &Observed, settings: &DaemonSettings, placement: &Placement, now: Now, actions: &mut Vec<Action>) {
     let wanted = Owned::new(&daemon_set::daemon_set(settings, placement));
     let abandoned = reports::abandoned(observed, placement, now);
-    if *placement == Placement::Nowhere && observed.accelerations.is_empty() {
+    // Also while there are objects of which none can be used.
+    if *placement == Placement::Nowhere {
         match &observed.daemon_set {
             Some(_) if is_ours(observed) => actions.push(Action::DeleteDaemonSet(Box::new(wanted))),
             // The rights go after the DaemonSet, and before the reports: a daemon that is just ending must not make its

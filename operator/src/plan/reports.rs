@@ -22,8 +22,8 @@ pub fn abandoned(observed: &Observed, placement: &Placement, now: Now) -> Vec<(S
 }
 
 fn is_abandoned(observed: &Observed, placement: &Placement, name: &str, report: &Report, now: Now) -> bool {
-    // The last object is gone, and so is the DaemonSet.
-    if *placement == Placement::Nowhere && observed.accelerations.is_empty() && observed.daemon_set.is_none() {
+    // Nothing is to be done anywhere, and the DaemonSet is gone.
+    if *placement == Placement::Nowhere && observed.daemon_set.is_none() {
         return true;
     }
     let wanted = observed.node_of(name, report).is_some_and(|node| placement.includes(name, &node.labels));
