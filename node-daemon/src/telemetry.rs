@@ -10,6 +10,9 @@ pub fn install(args: &TelemetryArgs) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
+    // kube's client logs each failed attempt; outages are logged here, once. Whoever names targets gets what they name.
+    let quiet = if args.log.contains('=') { None } else { "kube_client=off".parse().ok() };
+    let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match args.log_format {
         LogFormat::Plain => builder.with_ansi(false).init(),

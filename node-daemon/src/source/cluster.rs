@@ -5,6 +5,7 @@
 //! all of it was seen once: half a state would release pods that are to stay.
 
 mod contact;
+mod pauses;
 mod trim;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use meshaccel_crds::{MeshAcceleration, names, validate};
 use tokio::sync::Notify;
 
 pub use self::contact::Contact;
+use self::pauses::Pauses;
 use super::{Located, NodeIdentity, Objects, Place, Problem, Refused};
 
 /// Changes that come together (a Deployment that is scaled, a list after an outage) are one change.
@@ -140,7 +142,7 @@ impl Follow<'_> {
     {
         let store = writer.as_reader();
         let (changes, contact) = (Arc::clone(self.changes), self.contact.clone());
-        let events = reflector::reflector(writer, events.default_backoff());
+        let events = reflector::reflector(writer, events.backoff(Pauses::default()));
         tokio::spawn(async move {
             let mut events = std::pin::pin!(events);
             while let Some(event) = events.next().await {
