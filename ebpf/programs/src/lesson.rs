@@ -19,11 +19,11 @@ pub fn skips(key: &SocketKey, id: &EndId) -> bool {
     learnt.is_some_and(|learnt| lesson::skips(learnt.short_lived, id))
 }
 
-/// How many connections of this port were promoted in vain, since the last that was not?
+/// Were connections of this port promoted in vain, since the last that was not?
 #[inline(always)]
-pub fn in_vain(connection: &Connection) -> u32 {
+pub fn no_gain_before(connection: &Connection) -> bool {
     // SAFETY: one field is read, which may change meanwhile.
-    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.map_or(0, |learnt| learnt.no_gain)
+    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.no_gain != 0)
 }
 
 /// A recorded connection ends.
@@ -48,12 +48,10 @@ pub fn gained(connection: &Connection) {
     forget(of(&connection.key, &connection.id), |learnt| learnt.short_lived = 0);
 }
 
-/// A connection was promoted in vain. Both ends' ports learn that: one end that is promoted alone only costs.
+/// A connection was promoted in vain.
 #[inline(always)]
 pub fn no_gain(connection: &Connection) {
-    let more = |learnt: &mut Lesson| learnt.no_gain = learnt.no_gain.saturating_add(1);
-    learn(of(&connection.key, &connection.id), more);
-    learn(of(&connection.peer_key, &connection.id.peer()), more);
+    learn(of(&connection.key, &connection.id), |learnt| learnt.no_gain = learnt.no_gain.saturating_add(1));
 }
 
 /// Two ends at once may lose a count.

@@ -145,16 +145,9 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
         return Err(Reason::Candidate);
     }
-    let in_vain = lesson::in_vain(connection);
-    if in_vain != 0 {
-        // SAFETY: no arguments.
-        let age = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.recorded_at);
-        if age < stays_out(in_vain) {
-            return Err(Reason::Backlogged);
-        }
-    }
-    if policy.flags & EAGER == 0 || no_gain || in_vain != 0 {
-        weigh(own, connection, policy, in_vain != 0)?;
+    let no_gain_before = lesson::no_gain_before(connection);
+    if policy.flags & EAGER == 0 || no_gain || no_gain_before {
+        weigh(own, connection, policy, no_gain_before)?;
     }
     // What waits there, an application that has left it for later may never learn of: see `rescue.rs`. A stream to a
     // sidecar has always some, and its reader always reads on.
