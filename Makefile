@@ -43,7 +43,7 @@ test: ## All tests: pure ones on the host, then the kernel's, real Envoys, stran
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
-	$(CARGO) test $(PROFILE) --quiet -p meshaccel-abi -p meshaccel-decide -p meshaccel-crds -p meshaccel-node
+	$(CARGO) test $(PROFILE) --quiet -p meshaccel-abi -p meshaccel-decide -p meshaccel-crds -p meshaccel-service -p meshaccel-node
 	$(CARGO) test $(PROFILE) --quiet -p meshaccel-operator
 	$(CARGO) test $(PROFILE) --quiet -p meshaccel-e2e --lib
 

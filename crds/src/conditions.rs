@@ -5,8 +5,8 @@
 pub mod acceleration {
     /// The object is valid and in use. Reasons: [`VALID`], [`CONFLICT`], [`INVALID`], [`DELETING`].
     pub const ACCEPTED: &str = "Accepted";
-    /// Every live node that it names runs it as it is now. Reasons: [`PROGRAMMED`], [`WAITING`], [`NO_NODES`],
-    /// [`RELEASING`].
+    /// Every live node that it names runs it as it is now. Reasons: [`PROGRAMMED`], [`WAITING`], [`NODES_DEGRADED`],
+    /// [`NO_NODES`], [`RELEASING`].
     pub const PROGRAMMED: &str = "Programmed";
     /// Something is wrong somewhere. Reasons: [`AS_EXPECTED`], [`NODES_DEGRADED`], [`NODES_SILENT`], [`CANNOT_DEPLOY`].
     pub const DEGRADED: &str = "Degraded";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
-use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::manifest::{Acceleration, Promotion, accelerate_everything};
 use meshaccel_e2e::stage::{NAMESPACE, Pods, run_in};
 use meshaccel_e2e::traffic::socket::Options;
 use meshaccel_e2e::traffic::threads::Readable;
@@ -203,36 +203,31 @@ fn a_policy_that_comes_later_takes_the_open_connections(promotion: Promotion) ->
 /// A candidate's sends are seen by nobody: an application that is promoted with these bytes unread, and asks by FIONREAD
 /// whether there are any, is told of none, and nobody would come to tell it.
 fn an_application_with_unread_bytes_is_promoted_when_it_has_read(promotion: Promotion) -> Result<()> {
-    let pods = Pods::new(1)?;
-    let mut pair = pods.pair(0)?;
-    request::by_hand(&mut pair, 20, 64)?;
-    pair.client.send(64)?;
     // One end is a sidecar's, the other an application.
-    let policy = accelerate_everything(NAMESPACE).promotion(promotion).sidecar_ports(&[pair.client.local()?.port()]);
-    let daemon = pods.accelerate_with(&policy, &[])?;
-    wait_for(LIMIT, "the reader to be left where it is", || {
-        let connections = daemon.connections()?;
-        let (_, server) = connections.both(&pair)?;
-        ensure!(server.reason.as_deref() == Some("order_barrier") && !server.promoted, "{server:?}");
-        Ok(())
-    })?;
-    pair.server.receive(64)?;
-    daemon.warm(&mut pair)?;
-    pair.close()?;
-    Ok(())
+    let policy = |pair: &Pair| Ok(accelerate_everything(NAMESPACE).sidecar_ports(&[pair.client.local()?.port()]));
+    with_unread_bytes(promotion, policy, "order_barrier")
 }
 
 /// Of another reader, too, nobody knows whether it was told; so it does not stay.
 fn a_reader_that_enters_with_unread_bytes_and_leaves_them_is_taken_out(promotion: Promotion) -> Result<()> {
+    with_unread_bytes(promotion, |_| Ok(accelerate_everything(NAMESPACE)), "takes_bulk")
+}
+
+/// The daemon comes when bytes wait for the server: it stays out for this reason, until it has read them.
+fn with_unread_bytes(
+    promotion: Promotion,
+    policy: impl FnOnce(&Pair) -> Result<Acceleration>,
+    reason: &str,
+) -> Result<()> {
     let pods = Pods::new(1)?;
     let mut pair = pods.pair(0)?;
     request::by_hand(&mut pair, 20, 64)?;
     pair.client.send(64)?;
-    let daemon = pods.accelerate(promotion)?;
-    wait_for(LIMIT, "the reader to leave", || {
+    let daemon = pods.accelerate_with(&policy(&pair)?.promotion(promotion), &[])?;
+    wait_for(LIMIT, "the reader to be left where it is", || {
         let connections = daemon.connections()?;
         let (_, server) = connections.both(&pair)?;
-        ensure!(server.reason.as_deref() == Some("takes_bulk") && !server.promoted, "{server:?}");
+        ensure!(server.reason.as_deref() == Some(reason) && !server.promoted, "{server:?}");
         Ok(())
     })?;
     pair.server.receive(64)?;

@@ -4,16 +4,16 @@
 use std::net::SocketAddr;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use meshaccel_service::{Chain, admin};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::pins::Layout;
 use crate::status::Shared;
-use crate::{Chain, Error, connections, metrics};
+use crate::{Error, connections, metrics};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -30,39 +30,30 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 /// Serves until cancelled.
 pub async fn serve(listener: TcpListener, layout: Layout, status: Shared, stop: CancellationToken) {
     let app = Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(admin::livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/connections", get(connections))
         .route("/status", get(async |State(context): State<Context>| Json(context.status.get())))
         .with_state(Context { layout, status });
-    let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = result {
-        tracing::error!(%error, "The admin endpoint ended");
-    }
+    admin::serve(listener, app, stop).await;
 }
 
 async fn readyz(State(context): State<Context>) -> Response {
-    if context.status.get().ready {
-        "ok\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the kernel programs do not run yet\n").into_response()
-    }
+    let ready = context.status.get().ready;
+    admin::readyz((!ready).then(|| "the kernel programs do not run yet".to_owned()))
 }
 
 async fn metrics(State(context): State<Context>) -> Response {
     match metrics::render(&context.layout, &context.status) {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Ok(text) => admin::metrics(text),
+        Err(error) => admin::failed(error),
     }
 }
 
 async fn connections(State(context): State<Context>) -> Response {
     match connections::rows(&context.layout) {
         Ok(rows) => Json(rows).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{}\n", Chain(&error))).into_response(),
+        Err(error) => admin::failed(Chain(&error)),
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use meshaccel_service::telemetry::TelemetryArgs;
 
 use crate::kernel::pins;
 
@@ -128,22 +129,6 @@ pub struct SwitchArgs {
     /// Only this pod.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub pod: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct TelemetryArgs {
-    /// What to log: error, warn, info, debug, trace, or a filter such as meshaccel_node=debug.
-    #[arg(long, value_name = "FILTER", env = "MESHACCEL_LOG", default_value = "info")]
-    pub log: String,
-    /// Form of the log lines on standard error.
-    #[arg(long, value_enum, env = "MESHACCEL_LOG_FORMAT", default_value_t = LogFormat::Plain)]
-    pub log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    Plain,
-    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use meshaccel_service::Chain;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::report::{self, Reporter};
 use crate::select::{Selection, names, select};
 use crate::source::{Objects, Problem, Source};
 use crate::status::Shared;
-use crate::{Chain, Error, admin, uninstall};
+use crate::{Error, admin, uninstall};
 
 /// How often selected pods are looked for again (a namespace may appear or vanish without a change of the objects).
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

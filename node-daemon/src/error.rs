@@ -1,6 +1,5 @@
 //! What ends a command.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -56,27 +55,4 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-}
-
-/// An error with all its causes on one line.
-pub struct Chain<'a>(pub &'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Libraries often repeat their cause in their own words; say it once. The verifier's log comes last and is
-            // long: its first line says enough here.
-            let line = text.lines().next().unwrap_or_default();
-            if !said.contains(line) {
-                write!(f, ": {line}")?;
-            }
-            said = text;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

@@ -9,8 +9,7 @@
 //!   [`report`])
 //! * [`probe`] what this kernel can do
 //!
-//! Commands: [`args`], [`connections`], [`switch`], [`uninstall`]. Outside: [`admin`], [`metrics`], [`status`],
-//! [`telemetry`].
+//! Commands: [`args`], [`connections`], [`switch`], [`uninstall`]. Outside: [`admin`], [`metrics`], [`status`].
 
 pub mod admin;
 pub mod adopt;
@@ -32,9 +31,8 @@ pub mod standalone;
 pub mod status;
 pub mod switch;
 pub mod sys;
-pub mod telemetry;
 pub mod uninstall;
 
 mod error;
 
-pub use error::{Chain, Error};
+pub use error::Error;

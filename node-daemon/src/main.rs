@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use meshaccel_node::args::{Cli, Command};
 use meshaccel_node::kernel::pins::Pins;
-use meshaccel_node::{Chain, connections, probe, run, standalone, switch, uninstall};
+use meshaccel_node::{connections, probe, run, standalone, switch, uninstall};
+use meshaccel_service::Chain;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::ENFORCE;
+use meshaccel_service::Chain;
 use serde::Serialize;
 
 use crate::apply::{Resident, apply};
@@ -309,7 +310,7 @@ impl Node {
         let plan = plan::plan(targets, &observed);
         let failures = apply(&plan.actions, &mut self.maps, &self.loaded.adopt, residents);
         for error in &failures {
-            tracing::warn!(error = %crate::Chain(error), "Could not carry out a part of the plan; trying again");
+            tracing::warn!(error = %Chain(error), "Could not carry out a part of the plan; trying again");
         }
         // A slot that does not enforce and does not retire yet waits for its grace period; one that retires and belongs
         // to nobody waits for its sockets.

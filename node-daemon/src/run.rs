@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use kube::{Client, Config};
+use meshaccel_service::telemetry;
 
+use crate::Error;
 use crate::args::Run;
 use crate::daemon::{self, Mode};
 use crate::report::Reporter;
 use crate::source::{Cluster, Source};
-use crate::{Error, telemetry};
 
 /// The command.
 pub fn run(args: &Run) -> Result<ExitCode, Error> {

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use meshaccel_service::telemetry;
+
+use crate::Error;
 use crate::args::Standalone;
 use crate::daemon::{self, Mode};
 use crate::source::{ManifestFolder, Source};
-use crate::{Error, telemetry};
 
 /// The command.
 pub fn run(args: &Standalone) -> Result<ExitCode, Error> {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
+use meshaccel_service::admin;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,32 +29,23 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 /// Serves until cancelled.
 pub async fn serve(listener: TcpListener, world: World, metrics: Metrics, stop: CancellationToken) {
     let app = Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(admin::livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render))
         .with_state(Context { world, metrics });
-    let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = result {
-        tracing::error!(%error, "The admin endpoint ended");
-    }
+    admin::serve(listener, app, stop).await;
 }
 
 /// Ready is who knows the cluster, leader or not: the next leader must know it.
 async fn readyz(State(context): State<Context>) -> Response {
     let missing = context.world.missing();
-    if missing.is_empty() {
-        return "ok\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not yet listed: {}; the log says why\n", missing.join(", ")))
-        .into_response()
+    let listed = missing.is_empty();
+    admin::readyz((!listed).then(|| format!("not yet listed: {}; the log says why", missing.join(", "))))
 }
 
 async fn render(State(context): State<Context>) -> Response {
     match context.metrics.render() {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Ok(text) => admin::metrics(text),
+        Err(error) => admin::failed(error),
     }
 }

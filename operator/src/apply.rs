@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, api::Api, core::DynamicObject};
+use meshaccel_service::Backoff;
 
-use crate::backoff::Backoff;
 use crate::leader::Term;
 use crate::metrics::Metrics;
 use crate::observe::World;

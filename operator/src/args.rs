@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use meshaccel_service::telemetry::TelemetryArgs;
 
 use crate::plan::daemon::DaemonSettings;
 
@@ -66,23 +67,6 @@ impl Run {
             log: self.node_log.clone(),
         }
     }
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct TelemetryArgs {
-    /// What to log: error, warn, info, debug, trace, or a filter such as meshaccel_operator=debug. What the Kubernetes
-    /// client itself logs of failed requests is left out by default, since the operator says each of them once.
-    #[arg(long, value_name = "FILTER", env = "MESHACCEL_LOG", default_value = "info,kube_client=off,kube_runtime=off")]
-    pub log: String,
-    /// Form of the log lines on standard error.
-    #[arg(long, value_enum, env = "MESHACCEL_LOG_FORMAT", default_value_t = LogFormat::Plain)]
-    pub log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    Plain,
-    Json,
 }
 
 /// As a DaemonSet takes it, without zero: an upgrade would never begin.

@@ -1,6 +1,5 @@
 //! What ends a command.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
@@ -25,25 +24,4 @@ pub enum Error {
     Crds(String),
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
-}
-
-/// An error with all its causes on one line.
-pub struct Chain<'a>(pub &'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Libraries often repeat their cause in their own words; say it once.
-            if !said.contains(&text) {
-                write!(f, ": {text}")?;
-            }
-            said = text;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

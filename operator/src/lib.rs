@@ -3,17 +3,16 @@
 //! observe -> plan -> apply:
 //! * [`observe`] keeps what is known up to date, in every replica
 //! * [`plan`](mod@plan) (pure) what must be done; [`pace`] (pure) when
-//! * [`apply`] does it; [`trouble`] (pure) says what failed and what a person can do; [`backoff`] when it is tried again
+//! * [`apply`] does it; [`trouble`] (pure) says what failed and what a person can do
 //! * [`leader`] which replica may write; [`reconcile`] the leader's loop; [`run`] all of it together
 //!
-//! Outside: [`admin`], [`args`], [`metrics`], [`telemetry`].
+//! Outside: [`admin`], [`args`], [`metrics`].
 
 #![forbid(unsafe_code)]
 
 pub mod admin;
 pub mod apply;
 pub mod args;
-pub mod backoff;
 pub mod leader;
 pub mod metrics;
 pub mod observe;
@@ -21,9 +20,8 @@ pub mod pace;
 pub mod plan;
 pub mod reconcile;
 pub mod run;
-pub mod telemetry;
 pub mod trouble;
 
 mod error;
 
-pub use error::{Chain, Error};
+pub use error::Error;

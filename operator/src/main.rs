@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use meshaccel_operator::args::{Cli, Command};
-use meshaccel_operator::{Chain, Error, run};
+use meshaccel_operator::{Error, run};
+use meshaccel_service::Chain;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
+use meshaccel_service::Backoff;
 use tokio::sync::{Notify, watch};
 
-use crate::backoff::Backoff;
 use crate::plan::observed::{Blindness, Kind, Observed};
 use crate::trouble::{Operation, sentence};
 

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
+use meshaccel_service::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use crate::leader::{self, Listener, Term};
 use crate::metrics::Metrics;
 use crate::observe::{World, observe_all};
 use crate::plan::observed::Blindness;
-use crate::{Error, admin, reconcile, telemetry};
+use crate::{Error, admin, reconcile};
 
 /// The Lease is given back, and scrapes end, in this time.
 const FAREWELL: Duration = Duration::from_secs(3);

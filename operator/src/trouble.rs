@@ -6,6 +6,7 @@ use std::fmt;
 use kube::core::Status;
 use kube::discovery::ApiResource;
 use meshaccel_crds::names::GROUP;
+use meshaccel_service::Chain;
 
 use crate::plan::daemon::OPERATOR;
 
@@ -66,9 +67,9 @@ pub fn sentence(operation: &Operation, error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => refused(operation, status),
         kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => {
-            format!("cannot {} {operation}: the API server does not answer ({})", operation.verb, crate::Chain(error))
+            format!("cannot {} {operation}: the API server does not answer ({})", operation.verb, Chain(error))
         }
-        _ => format!("cannot {} {operation}: {}", operation.verb, crate::Chain(error)),
+        _ => format!("cannot {} {operation}: {}", operation.verb, Chain(error)),
     }
 }
 

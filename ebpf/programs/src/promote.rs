@@ -83,11 +83,7 @@ fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
             begin_leaving(connection, Reason::PeerNotPromoted);
             mark(own.pointer());
         }
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.unread_since != 0 => {
-            if leaves_unread(own, connection) {
-                begin_leaving(connection, Reason::TakesBulk);
-            }
-        }
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.unread_since != 0 => entered_unread(own, connection),
         STATE_LEAVING => leaving(own, connection),
         // Of an end whose peer is not known yet, the next pass will see whether it came.
         _ if connection.sender_passed == 0 && connection.held_since == 0 && connection.peer_state != PEER_UNKNOWN => {
@@ -247,10 +243,10 @@ fn is_alone(connection: &Connection, policy: &Policy) -> bool {
         && !pair::find(connection, policy.flags).is_ok_and(|peer| peer.state != STATE_CANDIDATE)
 }
 
-/// It had unread bytes in its TCP queue when it entered, which no sender knows of, and has not read on for a while though
-/// nothing else waits for it.
+/// It had unread bytes in its TCP queue when it entered, which no sender knows of. When it has not read on for a while
+/// though nothing else waits for it, it leaves.
 #[inline(always)]
-fn leaves_unread(own: Own, connection: &mut Connection) -> bool {
+fn entered_unread(own: Own, connection: &mut Connection) {
     let copied = own.copied_sequence();
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
@@ -260,9 +256,10 @@ fn leaves_unread(own: Own, connection: &mut Connection) -> bool {
         connection.copied_seen = copied;
         connection.unread_since = now;
     }
-    connection.unread_since != 0
-        && now.wrapping_sub(connection.unread_since) >= READS_WITHIN
-        && own.redirected_queue_empty() == Some(true)
+    let waits = connection.unread_since != 0 && now.wrapping_sub(connection.unread_since) >= READS_WITHIN;
+    if waits && own.redirected_queue_empty() == Some(true) {
+        begin_leaving(connection, Reason::TakesBulk);
+    }
 }
 
 /// It leaves in two steps. First nobody may redirect to it any more; a grace period later it can go without anything being

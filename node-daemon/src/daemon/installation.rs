@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::Offsets;
+use meshaccel_service::Chain;
 
 use crate::args::DaemonArgs;
 use crate::kernel::load::{self, Capacity};
@@ -14,7 +15,7 @@ use crate::node::{Node, PodStatus};
 use crate::select::Selection;
 use crate::source::Problem;
 use crate::status::Shared;
-use crate::{Chain, Error, probe, uninstall};
+use crate::{Error, probe, uninstall};
 
 /// How long an older layout's readers get before their sockets are left as they are.
 const OLDER_LAYOUT: Duration = Duration::from_secs(5);

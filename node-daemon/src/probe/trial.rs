@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, SWITCH_OFF, SWITCH_ON};
 use meshaccel_abi::{Event, Policy};
+use meshaccel_service::Chain;
 
 use super::Fionread;
+use crate::Error;
 use crate::kernel::load::LoadError;
 use crate::kernel::maps::{MappedPod, Maps, MapsError, PodName, Slot};
 use crate::kernel::passes::Passes;
 use crate::kernel::pins::Layout;
 use crate::sys::{netns, socket};
-use crate::{Chain, Error};
 
 /// Bytes that are left unread to see where they count.
 pub const UNREAD: usize = 1000;

@@ -184,7 +184,7 @@ pub struct Now {
 }
 
 impl Now {
-    pub fn now() -> Self {
+    pub fn read() -> Self {
         Self { wall: Timestamp::now(), instant: Instant::now() }
     }
 }

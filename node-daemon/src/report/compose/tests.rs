@@ -17,7 +17,7 @@ fn object(name: &str, node: &str, deleting: bool) -> Located<MeshAcceleration> {
     let mut object = MeshAcceleration::new(name, spec);
     object.metadata.uid = Some(format!("uid-{name}"));
     object.metadata.generation = Some(3);
-    object.metadata.deletion_timestamp = deleting.then(|| Time(Timestamp::UNIX_EPOCH));
+    object.metadata.deletion_timestamp = deleting.then_some(Time(Timestamp::UNIX_EPOCH));
     Located { object: Arc::new(object), place: Arc::new(Place::default()) }
 }
 

@@ -1,5 +1,7 @@
 //! Whether the API server is within reach, as far as the last attempts showed.
 
+use meshaccel_service::Chain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,7 +33,7 @@ impl Contact {
 
     /// It has not answered to `what`, or with an error.
     pub fn lost(&self, what: &'static str, error: &dyn std::error::Error) {
-        let error = crate::Chain(error).to_string();
+        let error = Chain(error).to_string();
         self.lock().failing.entry(what).or_insert_with(|| {
             tracing::warn!(what, error, "The API server does not answer; what is known goes on, and it is asked again");
             (Instant::now(), error)

@@ -4,18 +4,19 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use kube::runtime::utils::Backoff;
+use kube::runtime::utils;
+use meshaccel_service::Backoff;
 
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Never ends.
+/// [`Backoff`] as kube's watcher asks for it; never ends.
 #[derive(Debug)]
-pub struct Pauses(Duration);
+pub struct Pauses(Backoff);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(FIRST)
+        Self(Backoff::new(FIRST, LONGEST))
     }
 }
 
@@ -23,23 +24,22 @@ impl Iterator for Pauses {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let pause = self.0;
-        self.0 = (pause * 2).min(LONGEST);
         // Each RandomState has keys of its own; that is random enough to spread daemons.
         let part = RandomState::new().hash_one(()) as u32;
-        Some(pause - pause.mul_f64(f64::from(part) / f64::from(u32::MAX) / 2.0))
+        Some(self.0.failed(f64::from(part) / f64::from(u32::MAX)))
     }
 }
 
-impl Backoff for Pauses {
+impl utils::Backoff for Pauses {
     fn reset(&mut self) {
-        self.0 = FIRST;
+        self.0.reset();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::runtime::utils::Backoff as _;
 
     #[test]
     fn pauses_grow_to_five_seconds_and_begin_again() {
