@@ -5,10 +5,12 @@
 //!
 //! The daemon's own loader is not used on purpose: a test must not believe the tested.
 
+mod keys;
 mod object;
 mod published;
 mod stranger;
 
+pub use keys::count_keys;
 pub use object::{Kind, Object, Objects, opened_by, pinned};
 pub use published::Published;
 pub use stranger::{StrangerSockOps, StrangerSockmap};

@@ -3,6 +3,7 @@
 //! * [`kubectl`] what is asked of it, by the program that people use
 //! * [`meshaccel`] its operator and objects
 //! * [`mesh`] two pods with Envoys between them, and a load that goes on
+//! * [`story`] how most tests begin and end; [`node`] what is done to the node from below
 //! * [`report`] what there is to know when a test fails
 //!
 //! [`Cluster::run`] is how a test gets one: a failure in its body is told with the state of the cluster.
@@ -10,7 +11,9 @@
 pub mod kubectl;
 pub mod mesh;
 pub mod meshaccel;
+pub mod node;
 mod report;
+pub mod story;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

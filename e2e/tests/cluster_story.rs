@@ -1,36 +1,11 @@
 //! The whole story on a real node: from `kubectl apply` to redirected connections and back to nothing, under a load that
 //! compares every byte and of which no request may fail.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use meshaccel_e2e::cluster::mesh::Mesh;
-use meshaccel_e2e::cluster::meshaccel::{Meshaccel, NAMESPACE};
-use meshaccel_e2e::cluster::{Cluster, Extent};
-use meshaccel_e2e::stage;
-
-const IMAGES: [&str; 3] = ["mesh", "node", "operator"];
-const LIMIT: Duration = Duration::from_secs(40);
-
-fn with_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Result<()>) {
-    stage::check(|| {
-        Cluster::run(Extent::Node, &IMAGES, |cluster| {
-            let mesh = Mesh::apply(cluster)?;
-            let meshaccel = Meshaccel::install(cluster)?;
-            mesh.load_goes_on(200)?;
-            body(cluster, &mesh, &meshaccel)?;
-            mesh.load_goes_on(200).map(drop)
-        })
-    });
-}
-
-/// Runs `body` and says how long it took.
-fn timed<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
-    let start = Instant::now();
-    let result = body()?;
-    eprintln!("{what}: {:.1} s", start.elapsed().as_secs_f64());
-    Ok(result)
-}
+use anyhow::ensure;
+use meshaccel_e2e::cluster::meshaccel::NAMESPACE;
+use meshaccel_e2e::cluster::story::{LIMIT, timed, with_mesh};
 
 #[test]
 fn from_apply_to_delete_no_request_fails() {

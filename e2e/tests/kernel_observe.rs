@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::bpf::count_keys;
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
 use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{Family, Reader, Shape, request, threads};
@@ -29,14 +30,20 @@ fn observing_puts_nothing_into_the_sockhash(promotion: Promotion) -> Result<()> 
         Ok(())
     })?;
     threads::exchange(&mut pairs, |index| Shape::duplex(300_000, 1..=1 << 16).reader(Reader::ALL[index % 4]))?;
-    let connections = daemon.connections()?;
-    ensure!(connections.promoted() == 0, "{} sockets are in the SOCKHASH", connections.promoted());
+    let (entries, promoted) = (count_keys(daemon.bpffs(), "ma_sockets")?, daemon.connections()?.promoted());
+    ensure!(
+        entries == 0 && promoted == 0,
+        "{entries} sockets are in the SOCKHASH, {promoted} by the daemon's own count"
+    );
     ensure!(daemon.messages("redirected")? == 0, "messages were redirected");
     let events = daemon.events("promoted_early")? + daemon.events("promoted_late")?;
     ensure!(events == 0, "{events} sockets entered the SOCKHASH");
     // From observing to enforcing on the very same connections.
     daemon.manifests.write("acceleration.yaml", &policy.yaml())?;
     daemon.warm_all(&mut pairs)?;
+    // The same question has another answer now.
+    let entries = count_keys(daemon.bpffs(), "ma_sockets")?;
+    ensure!(entries == 2 * pairs.len(), "{entries} sockets are in the SOCKHASH");
     for mut pair in pairs {
         pair.close()?;
     }

@@ -151,11 +151,15 @@ pub fn opened_by(pid: u32) -> Result<Objects> {
     Ok(objects)
 }
 
-fn of_pin(path: &Path) -> Result<Option<Object>> {
+pub(super) fn open_pin(path: &Path) -> Result<OwnedFd> {
     let text = CString::new(path.as_os_str().as_bytes())?;
     let mut attr: Attr = [0; 128];
     put(&mut attr, 0, &(text.as_ptr() as u64).to_ne_bytes());
-    let Ok(fd) = call_for_fd(super::OBJ_GET, &mut attr) else { return Ok(None) };
+    Ok(call_for_fd(super::OBJ_GET, &mut attr)?)
+}
+
+fn of_pin(path: &Path) -> Result<Option<Object>> {
+    let Ok(fd) = open_pin(path) else { return Ok(None) };
     let target = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
     let kind = match target.to_string_lossy().as_ref() {
         "anon_inode:bpf-prog" => Kind::Program,
@@ -165,7 +169,7 @@ fn of_pin(path: &Path) -> Result<Option<Object>> {
     Object::of_fd(kind, &fd).map(Some)
 }
 
-fn information(fd: &impl AsFd) -> Result<[u8; 256]> {
+pub(super) fn information(fd: &impl AsFd) -> Result<[u8; 256]> {
     let mut info = [0u8; 256];
     let mut attr: Attr = [0; 128];
     put(&mut attr, 0, &fd.as_fd().as_raw_fd().to_ne_bytes());

@@ -28,25 +28,24 @@ impl Cluster {
 
     /// The same where a refusal is an answer, too.
     pub fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<Finished> {
-        let mut child = Command::new(&self.kubectl)
-            .args(arguments)
-            .env("KUBECONFIG", self.kubeconfig())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot run kubectl")?;
-        let mut stdin = child.stdin.take().context("no standard input")?;
-        let input = input.to_owned();
-        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let output = child.wait_with_output()?;
-        // A command that does not read its input leaves a broken pipe, which says nothing.
-        let _ = writer.join();
-        Ok(Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        finish(self.kubectl_command().args(arguments), input)
+    }
+
+    /// The same as somebody else, by a token of theirs alone.
+    pub fn try_kubectl_as(&self, token: &str, arguments: &[&str], input: &str) -> Result<Finished> {
+        let server = self.kubectl(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"])?;
+        let mut command = Command::new(&self.kubectl);
+        // The administrator's kubeconfig has a certificate, which would count before the token.
+        command.env("KUBECONFIG", "/dev/null").args(["--server", server.trim(), "--token", token]);
+        command.arg("--certificate-authority").arg(self.folder.join("pki/ca.crt"));
+        finish(command.args(arguments), input)
+    }
+
+    /// kubectl, to be run in another way than the others here.
+    pub fn kubectl_command(&self) -> Command {
+        let mut command = Command::new(&self.kubectl);
+        command.env("KUBECONFIG", self.kubeconfig());
+        command
     }
 
     /// Applies objects, written as YAML or JSON.
@@ -86,6 +85,23 @@ impl Cluster {
             |pods: &Value| pods["items"].as_array().is_some_and(|pods| !pods.is_empty() && pods.iter().all(is_ready));
         self.wait_for(&format!("pods {selector} to be Ready"), limit, &arguments, ready).map(drop)
     }
+}
+
+/// Runs it to its end.
+fn finish(command: &mut Command, input: &str) -> Result<Finished> {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot run kubectl")?;
+    let mut stdin = child.stdin.take().context("no standard input")?;
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output()?;
+    // A command that does not read its input leaves a broken pipe, which says nothing.
+    let _ = writer.join();
+    Ok(Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
 }
 
 /// Whether a pod's condition Ready is true.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::kubectl::condition;
 use super::{Cluster, PATIENCE, mesh, repository};
+use crate::bpf::count_keys;
 use crate::wait;
 
 /// Where the operator and the daemons are.
@@ -35,13 +36,19 @@ impl<'a> Meshaccel<'a> {
 
     /// Applies a MeshAcceleration of the mesh's namespace.
     pub fn accelerate(&self, name: &str, mode: &str) -> Result<()> {
-        let object = json!({
+        self.accelerate_as(name, &json!({ "mode": mode }))
+    }
+
+    /// Applies a MeshAcceleration, of the mesh's namespace unless its spec names another.
+    pub fn accelerate_as(&self, name: &str, spec: &Value) -> Result<()> {
+        let mut object = json!({
             "apiVersion": "meshaccel.dev/v1alpha1", "kind": "MeshAcceleration", "metadata": { "name": name },
-            "spec": {
-                "mode": mode,
-                "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": mesh::NAMESPACE } },
-            },
+            "spec": spec,
         });
+        let namespaces = &mut object["spec"]["namespaceSelector"];
+        if namespaces.is_null() {
+            *namespaces = json!({ "matchLabels": { "kubernetes.io/metadata.name": mesh::NAMESPACE } });
+        }
         // The API server may know the kind a moment before kubectl can be told of it.
         wait::wait_for(PATIENCE, "the object to be applied", || self.cluster.apply(&object.to_string())).map(drop)
     }
@@ -53,24 +60,61 @@ impl<'a> Meshaccel<'a> {
         Ok(serde_json::from_str(&self.cluster.kubectl(&arguments)?)?)
     }
 
+    /// Those of one of the mesh's pods.
+    pub fn connections_of(&self, app: &str) -> Result<Vec<Value>> {
+        let prefix = format!("{}/{app}-", mesh::NAMESPACE);
+        let mut rows = self.connections()?;
+        rows.retain(|row| row["pod"].as_str().is_some_and(|pod| pod.starts_with(&prefix)));
+        Ok(rows)
+    }
+
+    /// How many entries a pinned map of the node has, by the kernel's own answer.
+    pub fn map_keys(&self, map: &str) -> Result<usize> {
+        count_keys(&self.cluster.node_file(PINS)?, map)
+    }
+
+    /// How many sockets are in the SOCKHASH.
+    pub fn sockets(&self) -> Result<usize> {
+        self.map_keys("ma_sockets")
+    }
+
+    /// Messages that present connections have sent past the stack.
+    pub fn redirected_messages(&self) -> Result<u64> {
+        let rows = self.connections()?;
+        Ok(rows.iter().filter_map(|row| row["redirected"]["messages"].as_u64()).sum())
+    }
+
     /// Waits until both pods have sent redirected messages.
     pub fn wait_redirected(&self, limit: Duration) -> Result<()> {
         wait::wait_for(limit, "connections of both pods to be redirected", || {
-            let rows = self.connections()?;
             for app in ["client", "server"] {
-                let of = |row: &&Value| {
-                    row["pod"].as_str().is_some_and(|pod| pod.starts_with(&format!("{}/{app}-", mesh::NAMESPACE)))
-                };
-                let redirected = |row: &Value| row["path"] == "redirected" && row["redirected"]["messages"] != 0;
-                let count = rows.iter().filter(of).filter(|row| redirected(row)).count();
-                ensure!(
-                    count >= 2,
-                    "{count} sockets of the {app} are redirected, of {}",
-                    rows.iter().filter(of).count()
-                );
+                let rows = self.connections_of(app)?;
+                let redirected = |row: &&Value| row["path"] == "redirected" && row["redirected"]["messages"] != 0;
+                let count = rows.iter().filter(redirected).count();
+                ensure!(count >= 2, "{count} sockets of the {app} are redirected, of {}", rows.len());
             }
             Ok(())
         })
+    }
+
+    /// Waits until the object's status, for its present generation, is as told.
+    pub fn wait_status(
+        &self,
+        name: &str,
+        what: &str,
+        limit: Duration,
+        expected: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        self.cluster.wait_for(&format!("{name} to have {what}"), limit, &["meshacceleration", name], |object| {
+            let status = &object["status"];
+            status["observedGeneration"] == object["metadata"]["generation"] && expected(status)
+        })
+    }
+
+    /// Waits until the node's report is as told.
+    pub fn wait_report(&self, what: &str, limit: Duration, expected: impl Fn(&Value) -> bool) -> Result<Value> {
+        let arguments = ["nodeacceleration", "node-0"];
+        self.cluster.wait_for(&format!("node-0 to report {what}"), limit, &arguments, expected)
     }
 
     /// Waits until a condition of the object is as told, for its present generation.

@@ -11,7 +11,8 @@ use super::{Behaviour, Scene};
 use crate::manifest::Promotion;
 use crate::traffic::Pair;
 
-/// How often plain TCP is asked for a trace that it has given before.
+/// How often plain TCP is asked for a trace that it has given before, and redirection for a difference that it has shown
+/// before.
 const ATTEMPTS: usize = 6;
 /// What takes longer is worth a line of the output: the suite shall stay quick.
 const SLOW: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ pub fn check(promotion: Promotion, behaviours: &[Behaviour]) -> Result<()> {
     let mut verdict = Verdict::default();
     for (behaviour, pair) in behaviours.iter().zip(warm) {
         let start = Instant::now();
-        let difference = compare(&theatre, behaviour, pair);
+        let difference = compare_again_if_known(&theatre, behaviour, pair);
         if start.elapsed() > SLOW {
             eprintln!("{} took {:.1} s", behaviour.name, start.elapsed().as_secs_f32());
         }
@@ -43,6 +44,22 @@ pub fn check(promotion: Promotion, behaviours: &[Behaviour]) -> Result<()> {
     ensure!(count == 0, "{count} of {all} (- plain TCP, + redirected):\n\n{}", verdict.wrong.join("\n"));
     eprintln!("{all} behaviours; {} differ as known::KNOWN says", verdict.known);
     Ok(())
+}
+
+/// What is known to differ may not, once, on a machine so busy that a pass took the socket out of the SOCKHASH in the
+/// middle. That it does not differ any more is said only after it has not several times.
+fn compare_again_if_known(theatre: &Theatre, behaviour: &Behaviour, pair: Pair) -> Result<Option<Difference>> {
+    let mut difference = compare(theatre, behaviour, pair)?;
+    if known::find(behaviour.name).is_some_and(|known| !known.depends_on_timing) {
+        for _ in 1..ATTEMPTS {
+            if difference.is_some() {
+                break;
+            }
+            let pair = theatre.warm(1)?.pop().context("one pair was asked for")?;
+            difference = compare(theatre, behaviour, pair)?;
+        }
+    }
+    Ok(difference)
 }
 
 /// The difference between both traces, if there is one.
