@@ -279,6 +279,8 @@ impl Node {
                 }
             }
             self.planned = Some(targets);
+            // What is allowed of the connections that there are may have changed.
+            self.reviewed = None;
         }
         self.residences = residences.into_iter().map(|r| (r.cookie, r.path)).collect();
         self.fill_in(&mut statuses)?;

@@ -24,6 +24,7 @@ use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::stays_out;
+use meshaccel_decide::side::side;
 
 /// How long an eagerly promoted active end may wait for its peer, and how long nobody may redirect to a socket before
 /// it leaves: 1 s. A verdict that was given before is carried out within microseconds; a second is generous.
@@ -54,6 +55,7 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
 #[unsafe(no_mangle)]
 pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
+    judge(own, connection);
     if visit(own, connection).is_some() {
         account(connection);
         if rescue::is_due(connection) {
@@ -76,6 +78,11 @@ fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
     // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
     // after everything in it was retired.
     let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
+    if let Some(reason) = forbidden(connection, policy) {
+        begin_leaving(connection, reason);
+        mark(own.pointer());
+        return Some(policy);
+    }
     match connection.state {
         STATE_CANDIDATE => candidate(own, connection, policy),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
@@ -231,6 +238,34 @@ fn both_take_it(own: Own, connection: &Connection) -> Result<(), Reason> {
         demands::reader(&reading, offset!(blocking_waits) != 0)?;
     }
     Ok(())
+}
+
+/// Policy may have been edited since the socket was recorded: whose end it is follows from ports and users that policy names.
+#[inline(always)]
+fn judge(own: Own, connection: &mut Connection) {
+    let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return };
+    let now = side(policy, &connection.key.local, &connection.key.remote, own.uid());
+    if now == connection.side {
+        return;
+    }
+    connection.side = now;
+    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
+        // SAFETY: this end's own record; readable while the program runs (RCU).
+        unsafe { core::ptr::write_volatile(&raw mut (*record).side, now) };
+    }
+}
+
+/// Why policy would not pair a promoted socket with its peer today. What it said at an earlier time both have written down.
+#[inline(always)]
+fn forbidden(connection: &Connection, policy: &Policy) -> Option<Reason> {
+    let promoted = matches!(connection.state, STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE);
+    if !promoted || policy.flags & RETIRE != 0 {
+        return None;
+    }
+    match pair::find(connection, policy.flags) {
+        Err(reason @ (Reason::ExcludedPort | Reason::NotAppToSidecar | Reason::OtherPod)) => Some(reason),
+        _ => None,
+    }
 }
 
 /// An end to which nobody redirects (an eagerly promoted one that nobody pairs with, one whose peer has closed or has left)
