@@ -115,6 +115,7 @@ fn a_deletion_waits_for_a_live_node_and_not_for_one_that_is_gone() {
             "metadata": {"name": "ghost", "ownerReferences": [
                 {"apiVersion": "v1", "kind": "Node", "name": "ghost", "uid": uid},
             ]},
+            "spec": {},
         });
         cluster.apply(&report.to_string())?;
         let status = json!({"status": {

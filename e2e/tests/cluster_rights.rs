@@ -36,7 +36,7 @@ fn neither_may_do_more_than_it_must() {
 }
 
 fn of_the_daemon() -> Vec<Try> {
-    let report = |name: &str| json!({"apiVersion": "meshaccel.dev/v1alpha1", "kind": "NodeAcceleration", "metadata": {"name": name}});
+    let report = |name: &str| json!({"apiVersion": "meshaccel.dev/v1alpha1", "kind": "NodeAcceleration", "metadata": {"name": name}, "spec": {}});
     let only_its_own = "a daemon of meshaccel writes the NodeAcceleration of its own node only";
     vec![
         ask(&["get", "pods", "-A"], ""),
