@@ -5,7 +5,7 @@ CARGO := cargo
 PROFILE := --release
 BIN := target/release
 
-.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster bench lint crds images cluster \
+.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster bench scale lint crds images cluster \
 	cluster-down clean setup-build setup-mesh setup-strangers setup-cluster
 
 help: ## List the targets
@@ -83,6 +83,12 @@ bench: ## Ratios against plain TCP, interleaved in one run: a table, JSON, a pic
 	@$(BIN)/meshaccel-bench --json bench-out/bench.json --plot bench-out/bench.png
 	@$(BIN)/meshaccel-idle
 
+scale: ## The operator with 1,000 and 5,000 simulated nodes, the daemon with 250 busy pods (root); MESHACCEL_SCALE_NODES=1000,5000
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory build setup-cluster
+	@mkdir -p scale-out
+	@$(BIN)/meshaccel-scale --json scale-out/scale.json --plot scale-out/scale.png
+
 lint: setup-build ## Formatting, clippy, shell syntax
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy $(PROFILE) --quiet --workspace --all-targets -- -D warnings
@@ -93,4 +99,4 @@ crds: ## Write crds/yaml from the Rust types
 
 clean: ## Remove what was built (not the cache of tools)
 	$(CARGO) clean
-	rm -rf demo-out bench-out
+	rm -rf demo-out bench-out scale-out

@@ -21,7 +21,7 @@ start_api_server() {
         --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$pki/service-accounts.pub" \
         --service-account-signing-key-file="$pki/service-accounts.key" \
         --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged \
-        --service-cluster-ip-range="$SERVICE_RANGE"
+        --service-cluster-ip-range="$SERVICE_RANGE" ${MESHACCEL_API_SERVER_ARGS:-}
 }
 
 await_api_server() {

@@ -49,7 +49,7 @@ impl Cluster {
     /// Starts a cluster for `body` and ends it afterwards. `images` are names of `scripts/images.sh`; pause comes by
     /// itself.
     pub fn run<T>(extent: Extent, images: &[&str], body: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let cluster = Self::start(extent, images)?;
+        let cluster = Self::start(extent, images, "")?;
         let result = body(&cluster);
         if result.is_err() {
             eprintln!("{}", report::write(&cluster));
@@ -57,7 +57,8 @@ impl Cluster {
         result
     }
 
-    fn start(extent: Extent, images: &[&str]) -> Result<Self> {
+    /// A cluster as it is, with further arguments for the API server.
+    pub fn start(extent: Extent, images: &[&str], api_server: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         sweep();
         let name = format!("e2e-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -73,13 +74,14 @@ impl Cluster {
                 }
             }
         }
-        cluster.script(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        run_script(&cluster.name, &arguments, &[("MESHACCEL_API_SERVER_ARGS", api_server)])?;
         Ok(cluster)
     }
 
     /// Runs `scripts/cluster.sh` for this cluster.
     fn script(&self, arguments: &[&str]) -> Result<String> {
-        run_script(&self.name, arguments)
+        run_script(&self.name, arguments, &[])
     }
 
     fn end(&self) -> Result<()> {
@@ -151,12 +153,13 @@ impl Drop for Cluster {
 }
 
 /// `scripts/cluster.sh --name NAME ...`; what it prints to standard output.
-fn run_script(name: &str, arguments: &[&str]) -> Result<String> {
+fn run_script(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<String> {
     let script = repository().join("scripts/cluster.sh");
     let output = Command::new(&script)
         .args(["--name", name])
         .args(arguments)
         .env("MESHACCEL_CLUSTERS", clusters())
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", script.display()))?;
@@ -172,7 +175,7 @@ fn sweep() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name.strip_prefix("e2e-").and_then(|rest| rest.split('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = run_script(&name, &["down"]);
+            let _ = run_script(&name, &["down"], &[]);
         }
     }
 }

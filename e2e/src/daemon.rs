@@ -20,11 +20,11 @@ use crate::stage;
 use crate::traffic::{Pair, request};
 use crate::wait;
 
-mod admin;
+pub mod admin;
 mod binary;
 
 pub use admin::Answer;
-pub use binary::{Finished, binary};
+pub use binary::{Finished, binary, built, spawn};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -83,7 +83,7 @@ impl Daemon {
         command.arg("standalone").arg("--manifests").arg(self.manifests.path()).arg("--bpffs").arg(&self.bpffs);
         command.arg("--admin-address").arg(self.admin.to_string()).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(binary::spawn(command)?);
+        self.child = Some(spawn(command)?);
         Ok(())
     }
 

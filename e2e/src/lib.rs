@@ -6,6 +6,7 @@
 //! * [`stage`] what kernel tests stand on; [`daemon`] the binary under test, [`manifest`] what it is given,
 //!   [`connections`] what it lists; [`bpf`] and [`cgroup`] what is in the kernel
 //! * [`cluster`] a real Kubernetes, and the mesh as its Deployments
+//! * [`scale`] what operator and daemon cost where there are many nodes, and many pods: `make scale`
 //! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
 //! * [`differential`] the same with random programs
 //! * [`strangers`] other projects' own tests, outside and inside an accelerated namespace
@@ -27,6 +28,7 @@ pub mod manifest;
 pub mod mesh;
 pub mod netns;
 pub mod report;
+pub mod scale;
 pub mod stage;
 pub mod strangers;
 pub mod traffic;

@@ -1,9 +1,10 @@
 //! What a person sees at the end: one table and one picture of the same numbers.
 //!
-//! * [`ratios`] the picture of the benchmark
+//! * [`ratios`] the picture of the benchmark; [`course`] of measures over time
 //! * [`table`] for the terminal; [`picture`] as SVG, [`png`] the same as PNG; [`words`] numbers as people write them
 
 mod canvas;
+pub mod course;
 pub mod picture;
 pub mod png;
 pub mod ratios;

@@ -24,22 +24,27 @@ impl Finished {
     }
 }
 
-/// `$MESHACCEL_NODE`, or target/debug/meshaccel-node beside the running test, or the release build's.
+/// The daemon: `$MESHACCEL_NODE`, or target/debug/meshaccel-node beside the running test, or the release build's.
 pub fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("MESHACCEL_NODE") {
+    built("meshaccel-node", "MESHACCEL_NODE")
+}
+
+/// A program of this repository, found in the same way.
+pub fn built(name: &str, variable: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
         return Ok(path.into());
     }
     let test = std::env::current_exe()?;
     let profiles = test.ancestors().filter(|folder| folder.ends_with("debug") || folder.ends_with("release"));
     for profile in profiles {
         for sibling in [profile.to_owned(), profile.with_file_name("release"), profile.with_file_name("debug")] {
-            let candidate = sibling.join("meshaccel-node");
+            let candidate = sibling.join(name);
             if candidate.is_file() {
                 return Ok(candidate);
             }
         }
     }
-    bail!("meshaccel-node is not built: run `cargo build -p meshaccel-node`, or set MESHACCEL_NODE to its path")
+    bail!("{name} is not built: run `cargo build -p {name}`, or set {variable} to its path")
 }
 
 /// Runs a command to its end.
@@ -76,5 +81,5 @@ pub fn spawn(mut command: Command) -> Result<Child> {
     }
     let (sender, answer) = channel();
     spawner.clone().send((command, sender)).context("the spawning thread has ended")?;
-    answer.recv().context("the spawning thread has ended")?.context("cannot start meshaccel-node")
+    answer.recv().context("the spawning thread has ended")?.context("cannot start a program of this repository")
 }
