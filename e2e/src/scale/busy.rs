@@ -154,20 +154,21 @@ fn accelerated(address: std::net::SocketAddr) -> Result<Vec<String>> {
     of.map(|pod| name(pod).context("a pod without a name")).collect()
 }
 
-/// Selects and unselects one pod in turns; how long the daemon took each time, in s, the API server's own time included.
+/// Selects and unselects one pod in turns; how long the daemon took each time after the API server's
+/// answer, in s.
 async fn time(pods: &Pods, address: std::net::SocketAddr, length: Duration) -> Result<Vec<f64>> {
     let (start, mut lags, mut wanted) = (Instant::now(), Vec::new(), true);
     while start.elapsed() < length {
         tokio::time::sleep(TIMED_EVERY).await;
         wanted = !wanted;
-        let sent = Instant::now();
         pods.select(pods.timed(), wanted).await?;
+        let answered = Instant::now();
         until("the daemon to follow", LIMIT, || {
             let is = accelerated(address)?.iter().any(|name| name == pods.timed());
             Ok((is == wanted).then_some(()))
         })
         .await?;
-        lags.push(sent.elapsed().as_secs_f64());
+        lags.push(answered.elapsed().as_secs_f64());
     }
     Ok(lags)
 }

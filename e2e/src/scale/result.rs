@@ -128,7 +128,8 @@ pub struct Busy {
     pub busy: Rates,
     /// Events that the API server took in that time, a minute.
     pub events_a_minute: f64,
-    /// From a change that selects a pod, or does not any more, to a daemon that has carried it out, while pods change all the time.
+    /// From the API server's answer to a change that selects a pod, or does not any more, to a daemon that has carried it
+    /// out, while pods change all the time.
     pub lag: Spread,
     /// How many such changes were timed.
     pub timed: usize,

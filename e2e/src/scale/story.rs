@@ -171,7 +171,9 @@ impl Story<'_> {
         let edited = api.patch(&object.name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         let generation = edited.metadata.generation.unwrap_or_default();
         self.fleet.learn(&object.name, generation);
+        let began = Instant::now();
         self.fleet.report_all().await?;
+        detail(&format!("all have reported it after {:.0} s", began.elapsed().as_secs_f64()));
         let nodes = self.fleet.len() as i64;
         until("the edit to be in force everywhere", LIMIT, || {
             let newest = self.sight.newest();
