@@ -4,6 +4,7 @@
 //! names the node: it comes with the first and goes after the last.
 
 mod installation;
+mod same;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -107,11 +108,10 @@ impl Daemon {
         let (mut next_sweep, mut next_report) = (now + SWEEP, now);
         loop {
             tokio::select! {
-                objects = self.source.changed() => {
-                    self.see(objects).await;
+                objects = self.source.changed() => if self.see(objects).await {
                     next_pass = Instant::now();
                     next_report = next_pass;
-                }
+                },
                 () = sleep_until(next_pass.into()) => next_pass = Instant::now() + self.pass(),
                 () = sleep_until(next_look.into()) => {
                     if self.installation.was_removed() {
@@ -138,10 +138,18 @@ impl Daemon {
         }
     }
 
-    async fn see(&mut self, objects: Objects) {
+    /// Takes note of the objects; true: something follows from them that did not before.
+    async fn see(&mut self, objects: Objects) -> bool {
         let mut selection = select(&objects);
         selection.problems.splice(0..0, objects.problems.iter().cloned());
-        self.world = Some((objects, selection));
+        let world = (objects, selection);
+        // Probes, conditions, labels that nobody selects by: most of what happens to pods. What it costs to look at all of
+        // them in the kernel is kept for what matters, and for the next look.
+        let same = self.cluster && self.world.as_ref().is_some_and(|before| same::asks(before, &world));
+        self.world = Some(world);
+        if same {
+            return false;
+        }
         self.reconcile().await;
         let first = !self.status.get().ready;
         if first && self.failure.is_none() {
@@ -150,6 +158,7 @@ impl Daemon {
             // The kernel's type information and the object were parsed; that memory is not needed again.
             crate::sys::memory::trim();
         }
+        true
     }
 
     /// Makes this machine what the objects say.

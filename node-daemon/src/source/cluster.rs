@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
@@ -21,6 +21,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use meshaccel_crds::{MeshAcceleration, names, validate};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 pub use self::contact::Contact;
 use self::pauses::Pauses;
@@ -37,6 +38,8 @@ pub struct Cluster {
     pods: Store<Pod>,
     nodes: Store<PartialObjectMeta<Node>>,
     changes: Arc<Notify>,
+    /// Until when changes that come together are waited for; `None`: there was none.
+    due: Option<Instant>,
     contact: Contact,
 }
 
@@ -60,7 +63,7 @@ impl Cluster {
         let own = config.fields(&format!("spec.nodeName={node}"));
         let pods = watcher(Api::<Pod>::all(client.clone()), own).modify(trim::pod);
         let pods = follow.follow("Pod", Writer::default(), pods);
-        Self { node: node.to_owned(), accelerations, namespaces, pods, nodes, changes, contact }
+        Self { node: node.to_owned(), accelerations, namespaces, pods, nodes, changes, due: None, contact }
     }
 
     /// Whether the API server is within reach.
@@ -104,19 +107,31 @@ impl Cluster {
         Some(objects)
     }
 
-    /// Waits for the next change. Cancel safe: a change that nobody waited for is told to the next who does.
+    /// Waits for the next change. Cancel safe: who is interrupted goes on where it was, so that somebody who looks after
+    /// connections more often than every [`TOGETHER`] learns of changes as soon as anybody else.
     pub async fn changed(&mut self) -> Objects {
         loop {
-            self.changes.notified().await;
-            // Whoever is interrupted here has the state of a later call, with all changes up to then.
-            self.changes.notify_one();
-            tokio::time::sleep(TOGETHER).await;
-            let _ = tokio::time::timeout(Duration::ZERO, self.changes.notified()).await;
+            until_quiet(&self.changes, &mut self.due).await;
             if let Some(objects) = self.objects() {
                 return objects;
             }
         }
     }
+}
+
+/// Waits for a change, and for those that come together with it. `due` outlives a call that is dropped.
+async fn until_quiet(changes: &Notify, due: &mut Option<Instant>) {
+    let at = match *due {
+        Some(at) => at,
+        None => {
+            changes.notified().await;
+            *due.insert(Instant::now() + TOGETHER)
+        }
+    };
+    sleep_until(at).await;
+    // What came meanwhile is part of what is looked at now.
+    let _ = changes.notified().now_or_never();
+    *due = None;
 }
 
 /// How many kinds are watched.
@@ -200,4 +215,22 @@ fn located<T>(object: T) -> Located<T> {
 
 fn shared<T>(object: Arc<T>) -> Located<T> {
     Located { object, place: Arc::new(Place::default()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_interrupted_again_and_again_still_learns_of_a_change() {
+        let (changes, mut due) = (Notify::new(), None);
+        changes.notify_one();
+        let mut interrupted = 0;
+        // Each attempt is dropped long before changes have come together.
+        while tokio::time::timeout(TOGETHER / 10, until_quiet(&changes, &mut due)).await.is_err() {
+            interrupted += 1;
+            assert!(interrupted < 1000, "never told");
+        }
+        assert!(due.is_none() && changes.notified().now_or_never().is_none(), "told once");
+    }
 }
