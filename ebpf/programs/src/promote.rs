@@ -78,10 +78,12 @@ fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
     // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
     // after everything in it was retired.
     let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
-    if let Some(reason) = forbidden(connection, policy) {
-        begin_leaving(connection, reason);
-        mark(own.pointer());
-        return Some(policy);
+    if let Some(reason) = forbidden(connection, policy)
+        && connection.no_gain == 0
+    {
+        // Its messages pass from now on, and its reader goes the way of those that gain nothing; both ends do so.
+        connection.no_gain = reason as u32;
+        rescue::hold(own.pointer(), connection);
     }
     match connection.state {
         STATE_CANDIDATE => candidate(own, connection, policy),
