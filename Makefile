@@ -4,6 +4,11 @@ CARGO := cargo
 # One profile for everything, so that a fresh machine compiles each dependency once.
 PROFILE := --release
 BIN := target/release
+# A service mesh in the cluster: istio, or nothing.
+MESH ?=
+IMAGES_istio := coredns pilot proxyv2 echo
+IMAGES := pause node operator mesh $(IMAGES_$(MESH))
+$(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or nothing))
 
 .PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster bench scale lint crds images cluster \
 	cluster-down clean setup-build setup-mesh setup-strangers setup-cluster
@@ -25,7 +30,7 @@ setup-strangers:
 
 setup-cluster:
 	@echo "[setup] Kubernetes"
-	@scripts/setup.sh cluster
+	@scripts/setup.sh cluster $(MESH)
 
 build: setup-build ## Build everything (installs the eBPF tool chain if it is missing)
 	@echo "[build] kernel programs, daemon, harness (a few minutes the first time)"
@@ -65,16 +70,16 @@ test-cluster: ## A real Kubernetes: its API server, its kubelet, pods behind Env
 	@echo "[test] cluster"
 	scripts/run-tests.sh cluster_
 
-cluster: ## A real Kubernetes of one node on this machine, with the images of this repository (root)
+cluster: ## A real Kubernetes of one node on this machine, with the images of this repository (root); MESH=istio: and Istio
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory setup-cluster images
-	@scripts/cluster.sh up target/images/*.tar
+	@scripts/cluster.sh up $(if $(MESH),--mesh $(MESH)) $(IMAGES:%=target/images/%.tar)
 
 cluster-down: ## End it; nothing of it is left
 	@scripts/cluster.sh down
 
 images: build setup-mesh ## The container images of this repository: target/images/*.tar
-	@scripts/images.sh
+	@scripts/images.sh $(IMAGES)
 
 bench: ## Ratios against plain TCP, interleaved in one run: a table, JSON, a picture (root, 25 minutes)
 	@scripts/check-machine.sh

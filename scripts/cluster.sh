@@ -3,7 +3,8 @@
 # mount namespace and a control group of its own. Any number of them run side by side, each by its name.
 #
 #   scripts/cluster.sh [--name NAME] COMMAND          NAME: dev, unless $MESHACCEL_CLUSTER says otherwise
-#     up [--control-plane] [ARCHIVE...]   starts it, in about ten seconds; images from OCI archives
+#     up [--control-plane | --mesh istio] [ARCHIVE...]
+#                                         starts it, in about ten seconds; images from OCI archives
 #     down                                ends it; nothing of it is left
 #     status                              what runs, the node, its pods
 #     enter COMMAND...                    runs a command in its namespaces, with KUBECONFIG set
@@ -11,6 +12,7 @@
 #     stop PART, start PART               one of its processes: etcd, kube-apiserver, kubelet, ...
 #
 # --control-plane: no kubelet, no containerd: objects can be made, nothing runs. Half the time and a third of the memory.
+# --mesh istio: with CoreDNS and Istio, whose images must be among the archives; some twenty seconds more.
 #
 # Programs are those of scripts/cluster-build.sh. State is in $MESHACCEL_CLUSTERS/NAME (/var/lib/meshaccel/clusters). The
 # machine sees of a cluster that folder, /run/netns/meshaccel-NAME, control groups meshaccel-NAME, and one listening port
@@ -21,15 +23,19 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 LIB=$HERE/../cluster/lib
 NAME=${MESHACCEL_CLUSTER:-dev}
 if [ "${1:-}" = --name ]; then NAME=${2:?--name wants a name}; shift 2; fi
-for file in names parts namespaces pki control-plane worker; do
+for file in names parts namespaces pki control-plane worker mesh; do
     # shellcheck source=/dev/null
     . "$LIB/$file.sh"
 done
 
 up() {
-    local worker=yes started=$SECONDS
-    if [ "${1:-}" = --control-plane ]; then worker=; shift; fi
+    local worker=yes mesh= started=$SECONDS
+    case ${1:-} in
+        --control-plane) worker=; shift ;;
+        --mesh) mesh=${2:?--mesh wants a name}; shift 2 ;;
+    esac
     check_machine "$worker"
+    [ -z "$mesh" ] || check_mesh "$mesh"
     [ ! -e "$WORK" ] || die "cluster $NAME exists: scripts/cluster.sh --name $NAME down"
     trap failed EXIT
     mkdir -p "$WORK"/{kubeconfig,log,parts,pids,pki}
@@ -43,6 +49,7 @@ up() {
     [ -z "$worker" ] || start_kubelet
     await_controllers
     [ -z "$worker" ] || await_node
+    [ -z "$mesh" ] || "install_$mesh"
     trap - EXIT
     cat >&2 <<TEXT
 Cluster $NAME runs Kubernetes $("$KUBE/kubectl" version --client -o json | sed -n 's/.*"gitVersion": "\(.*\)",/\1/p') after $((SECONDS - started)) s. Next:

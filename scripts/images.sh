@@ -6,7 +6,14 @@
 #   operator   localhost/meshaccel/operator:dev   target/release/meshaccel-operator
 #   mesh       localhost/meshaccel/mesh:dev       Envoy, iptables, nginx, busybox, target/release/meshaccel-mesh
 #
-#   scripts/images.sh [NAME]...      nothing: all that are built
+# And those that Istio wants (scripts/cluster-build.sh coredns istio), under the names that its charts give them:
+#
+#   coredns    localhost/meshaccel/coredns:dev    names of Services
+#   pilot      localhost/meshaccel/pilot:dev      istiod
+#   proxyv2    localhost/meshaccel/proxyv2:dev    what is injected: Istio's agent, the Envoy that all else here uses, iptables
+#   echo       localhost/meshaccel/echo:dev       Istio's own server and client for tests
+#
+#   scripts/images.sh [NAME]...      nothing: all of the first that are built
 set -euo pipefail
 
 CACHE=${MESHACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel}
@@ -45,17 +52,22 @@ users() {
     printf '%s\n' root:x:0: app:x:1000: istio-proxy:x:1337: linkerd-proxy:x:2102: nogroup:x:65534: >"$work/group"
 }
 
-mesh() {
-    local multi name files=()
-    built meshaccel-mesh
-    users
+# What iptables is made of, in `files`.
+iptables_files() {
+    local multi name
     # nft or legacy, whichever this machine uses: the pods' rules are in the same kernel.
     multi=$(readlink -f "$(command -v iptables-restore)") || die "iptables is missing: scripts/setup.sh mesh"
-    files+=("$multi:$multi")
+    files=("$multi:$multi" "$(xtables_modules):$(xtables_modules)")
     for name in {iptables,ip6tables}{,-nft,-legacy}{,-save,-restore}; do
-        ln -s "$multi" "$work/$name"; files+=("$work/$name:/usr/sbin/$name")
+        ln -sf "$multi" "$work/$name"; files+=("$work/$name:/usr/sbin/$name")
     done
-    files+=("$(xtables_modules):$(xtables_modules)")
+}
+
+mesh() {
+    local name files
+    built meshaccel-mesh
+    users
+    iptables_files
     if [ -x "$CACHE/busybox/bin/busybox" ]; then
         files+=("$CACHE/busybox/bin/busybox:/bin/busybox")
         for name in sh cat ls ps ip wget nc netstat sleep; do
@@ -68,6 +80,35 @@ mesh() {
         "$(readlink -f "$CACHE/envoy/envoy"):/usr/local/bin/envoy" \
         "$(readlink -f "$CACHE/linkerd-init/proxy-init"):/usr/local/bin/proxy-init" \
         "$RELEASE/meshaccel-mesh:/usr/local/bin/meshaccel-mesh" "$(command -v nginx):/usr/sbin/nginx" "${files[@]}"
+}
+
+# part MODULE FILE: what scripts/cluster-build.sh made.
+part() { realpath -e "$CACHE/cluster-$1/$2" || die "$2 is not built: scripts/cluster-build.sh $1"; }
+
+coredns() {
+    image coredns --entrypoint /coredns --user 65532:65532 "$(part coredns coredns):/coredns"
+}
+
+# Its chart runs it as whatever user the image names, and wants that not to be root.
+pilot() {
+    image pilot --entrypoint /usr/local/bin/pilot-discovery --user 1337:1337 --folder /tmp:1777 \
+        "$(part istio pilot-discovery):/usr/local/bin/pilot-discovery"
+}
+
+proxyv2() {
+    local files
+    users
+    iptables_files
+    image proxyv2 --entrypoint /usr/local/bin/pilot-agent --folder /tmp:1777 --folder /run:755 \
+        --env PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin "$work/passwd:/etc/passwd" "$work/group:/etc/group" \
+        "$(part istio pilot-agent):/usr/local/bin/pilot-agent" \
+        "$(readlink -f "$CACHE/envoy/envoy"):/usr/local/bin/envoy" \
+        "$(part istio bootstrap.json):/var/lib/istio/envoy/envoy_bootstrap_tmpl.json" "${files[@]}"
+}
+
+echo_programs() {
+    image echo --entrypoint /usr/local/bin/echo-server --user 1000:1000 --folder /tmp:1777 \
+        "$(part istio echo-server):/usr/local/bin/echo-server" "$(part istio echo-client):/usr/local/bin/echo-client"
 }
 
 # The folder of iptables' matches and targets, which it loads by name.
@@ -88,7 +129,8 @@ if [ $# -eq 0 ]; then
 fi
 for name in "$@"; do
     case $name in
-        pause | node | operator | mesh) "$name" ;;
-        *) die "unknown image '$name': pause, node, operator, mesh or nothing" ;;
+        pause | node | operator | mesh | coredns | pilot | proxyv2) "$name" ;;
+        echo) echo_programs ;;
+        *) die "unknown image '$name': pause, node, operator, mesh, coredns, pilot, proxyv2, echo or nothing" ;;
     esac
 done

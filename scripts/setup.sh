@@ -5,7 +5,8 @@
 #   scripts/setup.sh mesh    the real parts of demo, tests and benchmark (Envoy, iptables, nginx, wrk, ...)
 #   scripts/setup.sh strangers  other projects' own tests, which must not notice acceleration (CPython's, Go's)
 #   scripts/setup.sh cluster    a real Kubernetes for tests and for trying (the longest: ten minutes, once)
-#   scripts/setup.sh         all of them
+#   scripts/setup.sh cluster istio    the same, and Istio with CoreDNS (six minutes more, once)
+#   scripts/setup.sh         all of them, Istio excepted
 #
 # Cache: ${MESHACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel}. Everything in it is named by version and
 # can be deleted at any time; the next run makes it again.
@@ -193,6 +194,11 @@ cluster() {
     have go || packages golang-go
     busybox
     scripts/cluster-build.sh
+    case ${1:-} in
+        '') ;;
+        istio) envoy; scripts/cluster-build.sh coredns istio ;;
+        *) die "unknown mesh '$1': istio or nothing" ;;
+    esac
 }
 
 strangers() {
@@ -207,7 +213,7 @@ case $WHAT in
     build) build ;;
     mesh) mesh ;;
     strangers) strangers ;;
-    cluster) cluster ;;
+    cluster) cluster "${2:-}" ;;
     all) build; mesh; strangers; cluster ;;
     *) die "unknown part '$WHAT': build, mesh, strangers, cluster or nothing" ;;
 esac
