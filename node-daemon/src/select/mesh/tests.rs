@@ -101,3 +101,36 @@ fn ports_and_user_are_what_the_rules_were_told() {
     let pod = told("linkerd-init", json!(["--incoming-proxy-port=5143", "--outgoing-proxy-port", "70000"]));
     assert_eq!(sidecar(&linkerd, &pod).ports, [4140, 5143]);
 }
+
+/// As the webhook of Istio 1.31 leaves a pod: the rules, then the sidecar as an init container that stays.
+#[test]
+fn what_istio_injects_is_recognised() {
+    let injected = |uid: i64, ports: [&str; 2]| {
+        let uid_text = uid.to_string();
+        pod(json!({
+            "containers": [{"name": "server", "securityContext": {"runAsUser": 1000}}],
+            "initContainers": [
+                {
+                    "name": "istio-init",
+                    "args": [
+                        "istio-iptables", "-p", ports[0], "-z", ports[1], "-u", uid_text, "-m", "REDIRECT", "-i", "*",
+                        "-x", "", "-b", "*", "-d", "15090,15021,15020", "--log_output_level=default:info",
+                    ],
+                    "securityContext": {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": false},
+                },
+                {
+                    "name": "istio-proxy",
+                    "restartPolicy": "Always",
+                    "args": [
+                        "proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel=warning",
+                        "--proxyComponentLogLevel=misc:error", "--log_output_level=default:info",
+                    ],
+                    "securityContext": {"runAsUser": uid, "runAsGroup": uid, "runAsNonRoot": true},
+                },
+            ],
+        }))
+    };
+    assert_eq!(sidecar(&Mesh::default(), &injected(1337, ["15001", "15006"])), istio(1337));
+    let elsewhere = sidecar(&Mesh::default(), &injected(1500, ["15101", "15106"]));
+    assert_eq!((elsewhere.ports, elsewhere.uids), (vec![15101, 15106], vec![1500]));
+}
