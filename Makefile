@@ -10,8 +10,8 @@ IMAGES_istio := coredns pilot proxyv2 echo
 IMAGES := pause node operator mesh $(IMAGES_$(MESH))
 $(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or nothing))
 
-.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster bench scale lint crds images cluster \
-	cluster-down clean setup-build setup-mesh setup-strangers setup-cluster
+.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster test-istio bench bench-here \
+	bench-istio scale lint crds images cluster cluster-down clean setup-build setup-mesh setup-strangers setup-cluster
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -70,6 +70,12 @@ test-cluster: ## A real Kubernetes: its API server, its kubelet, pods behind Env
 	@echo "[test] cluster"
 	scripts/run-tests.sh cluster_
 
+test-istio: ## The same with real Istio: injected sidecars, strict mutual TLS (root)
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory MESH=istio setup-cluster images
+	@echo "[test] Istio"
+	scripts/run-tests.sh istio_
+
 cluster: ## A real Kubernetes of one node on this machine, with the images of this repository (root); MESH=istio: and Istio
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory setup-cluster images
@@ -81,7 +87,9 @@ cluster-down: ## End it; nothing of it is left
 images: build setup-mesh ## The container images of this repository: target/images/*.tar
 	@scripts/images.sh $(IMAGES)
 
-bench: ## Ratios against plain TCP, interleaved in one run: a table, JSON, a picture (root, 25 minutes)
+bench: bench-$(or $(MESH),here) ## Ratios against plain TCP, interleaved in one run: a table, JSON, a picture (root, 25 minutes); MESH=istio: through Istio
+
+bench-here:
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory build setup-mesh
 	@mkdir -p bench-out
@@ -93,6 +101,12 @@ scale: ## The operator with 1,000 and 5,000 simulated nodes, the daemon with 250
 	@$(MAKE) --no-print-directory build setup-cluster
 	@mkdir -p scale-out
 	@$(BIN)/meshaccel-scale --json scale-out/scale.json --plot scale-out/scale.png
+
+bench-istio:
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory setup-cluster images
+	@mkdir -p bench-out
+	@$(BIN)/meshaccel-bench --istio --seconds 1.5 --json bench-out/istio.json
 
 lint: setup-build ## Formatting, clippy, shell syntax
 	$(CARGO) fmt --all -- --check

@@ -3,11 +3,13 @@
 //! * [`kubectl`] what is asked of it, by the program that people use
 //! * [`meshaccel`] its operator and objects
 //! * [`mesh`] two pods with Envoys between them, and a load that goes on
+//! * [`istio`] the same where Istio injects the sidecars
 //! * [`story`] how most tests begin and end; [`node`] what is done to the node from below
 //! * [`report`] what there is to know when a test fails
 //!
 //! [`Cluster::run`] is how a test gets one: a failure in its body is told with the state of the cluster.
 
+pub mod istio;
 pub mod kubectl;
 pub mod mesh;
 pub mod meshaccel;
@@ -35,6 +37,8 @@ pub enum Extent {
     ControlPlane,
     /// Pods run.
     Node,
+    /// And Istio injects sidecars. Its images come by themselves.
+    Istio,
 }
 
 /// A running cluster. Dropping it ends it.
@@ -66,13 +70,20 @@ impl Cluster {
         // Before it is up: a start that fails half-way is ended too.
         let cluster = Self { folder: clusters().join(&name), name, kubectl };
         let mut arguments = vec!["up".to_owned()];
+        let mut archives = [&["pause"], images].concat();
         match extent {
-            Extent::ControlPlane => arguments.push("--control-plane".to_owned()),
-            Extent::Node => {
-                for image in ["pause"].iter().chain(images) {
-                    arguments.push(archive(image)?.to_string_lossy().into_owned());
-                }
+            Extent::ControlPlane => {
+                arguments.push("--control-plane".to_owned());
+                archives.clear();
             }
+            Extent::Node => {}
+            Extent::Istio => {
+                arguments.extend(["--mesh", "istio"].map(str::to_owned));
+                archives.extend(istio::IMAGES);
+            }
+        }
+        for image in archives {
+            arguments.push(archive(image)?.to_string_lossy().into_owned());
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         run_script(&cluster.name, &arguments, &[("MESHACCEL_API_SERVER_ARGS", api_server)])?;

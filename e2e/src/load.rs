@@ -5,15 +5,18 @@
 //! * [`pattern`] what two processes of our own do with one another: [`server`] and [`client`] are the processes, on
 //!   [`link`]s of TCP or Unix sockets, with bytes from the [`wheel`], which [`flow`] compares; [`exchange`] starts them
 //! * [`protocol`] HTTP/1.1, Redis and PostgreSQL, for a client ([`converse`]) of servers of somebody else's
+//! * [`grpc`] calls to a service that returns what it is sent; [`echo`] that service, and the same for plain TCP
 //! * [`endless`] a load that goes on in a pod while others change things under it
 
 pub mod client;
 pub mod compare;
 mod converse;
 pub mod cpu;
+pub mod echo;
 pub mod endless;
 pub mod exchange;
 mod flow;
+mod grpc;
 pub mod h2load;
 mod link;
 pub mod pattern;

@@ -5,36 +5,11 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use meshaccel_e2e::cluster::meshaccel::NAMESPACE;
-use meshaccel_e2e::cluster::story::{LIMIT, timed, with_mesh};
+use meshaccel_e2e::cluster::story::{self, LIMIT, timed, with_mesh};
 
 #[test]
 fn from_apply_to_delete_no_request_fails() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.nothing_is_left()?;
-        meshaccel.accelerate("mesh", "Enforce")?;
-        timed("applied -> redirected, the daemon's first start included", || meshaccel.wait_redirected(LIMIT))?;
-        let object = meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
-        ensure!(object["status"]["nodes"]["ready"] == 1 && object["status"]["pods"] == 2, "{}", object["status"]);
-        mesh.load_goes_on(500)?;
-
-        meshaccel.accelerate("mesh", "Observe")?;
-        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
-        timed("mode Observe -> no socket in the SOCKHASH", || {
-            meshaccel_e2e::wait::wait_for(LIMIT, "every connection to be back on TCP", || {
-                let rows = meshaccel.connections()?;
-                let promoted = rows.iter().filter(|row| row["promoted"] == true).count();
-                let paired = rows.iter().filter(|row| row["paired"] == true).count();
-                ensure!(promoted == 0 && paired > 0, "{promoted} promoted, {paired} paired");
-                Ok(())
-            })
-        })?;
-        mesh.load_goes_on(200)?;
-        meshaccel.accelerate("mesh", "Enforce")?;
-        timed("mode Enforce -> redirected", || meshaccel.wait_redirected(LIMIT))?;
-
-        cluster.kubectl(&["delete", "ma", "mesh", "--wait=false"])?;
-        timed("deleted -> nothing left", || meshaccel.wait_nothing_left(LIMIT))
-    });
+    with_mesh(story::from_apply_to_delete);
 }
 
 #[test]

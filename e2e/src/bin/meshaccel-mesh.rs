@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use meshaccel_e2e::cluster::mesh::manifests;
-use meshaccel_e2e::load::endless::{self, Settings};
+use meshaccel_e2e::cluster::{istio, mesh};
+use meshaccel_e2e::load::endless::{self, Settings, Speech};
+use meshaccel_e2e::load::pattern::Task;
+use meshaccel_e2e::load::{client, echo, exchange, server};
 use meshaccel_e2e::mesh::interception::IstioRules;
 use meshaccel_e2e::mesh::{envoy, files};
 
@@ -23,20 +25,37 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print all objects of the mesh, with certificates that are made now
-    Manifests,
+    Manifests {
+        /// For a cluster with Istio, which injects its own sidecars: applications only
+        #[arg(long)]
+        istio: bool,
+    },
     /// Write the files that its server serves into a folder
     Files { folder: PathBuf },
     /// Ask a server again and again, compare every byte, and serve the counts
     Load(Load),
+    /// Return what is sent: over TCP, and over gRPC
+    Echo {
+        #[arg(long, default_value = "0.0.0.0:9000")]
+        tcp: SocketAddr,
+        #[arg(long, default_value = "0.0.0.0:7070")]
+        grpc: SocketAddr,
+    },
     /// Install Istio's rules in this pod, from the arguments that Istio's injector writes
     IstioIptables(IstioIptables),
     /// Ask the Envoy of this pod, e.g. /stats
     Admin { path: String },
+    #[command(hide = true, name = exchange::SERVER)]
+    Server { task: String },
+    #[command(hide = true, name = exchange::CLIENT)]
+    Client { task: String },
 }
 
 #[derive(Debug, clap::Args)]
 struct Load {
     server: SocketAddr,
+    #[arg(long, value_enum, default_value = "http")]
+    speech: Speech,
     /// Connections, each with one request outstanding
     #[arg(long, default_value_t = 4)]
     connections: usize,
@@ -91,16 +110,24 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Manifests => print!("{}", manifests()?),
+        Command::Manifests { istio: true } => print!("{}", istio::OBJECTS),
+        Command::Manifests { istio: false } => print!("{}", mesh::manifests()?),
         Command::Files { folder } => files::write_served(&folder)?,
-        Command::Load(Load { server, connections, renew_after, pause, status }) => {
+        Command::Load(Load { server, speech, connections, renew_after, pause, status }) => {
             let pause = Duration::from_millis(pause);
-            endless::run(&Settings { server, connections, renew_after, pause, status })?;
+            endless::run(&Settings { speech, server, connections, renew_after, pause, status })?;
         }
         Command::IstioIptables(IstioIptables { outbound, inbound, uid, excluded, .. }) => {
             IstioRules { outbound, inbound, uid, excluded }.install_here()?;
         }
+        Command::Echo { tcp, grpc } => echo::run(tcp, grpc)?,
+        Command::Server { task } => server::serve(&read(&task)?)?,
+        Command::Client { task } => client::drive(&read(&task)?)?,
         Command::Admin { path } => print!("{}", envoy::admin_here(&path)?),
     }
     Ok(())
+}
+
+fn read(task: &str) -> Result<Task> {
+    Ok(serde_json::from_str(task)?)
 }

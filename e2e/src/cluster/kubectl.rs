@@ -78,6 +78,13 @@ impl Cluster {
         })
     }
 
+    /// The name of the first pod that a selector chooses.
+    pub fn pod_name(&self, namespace: &str, selector: &str) -> Result<String> {
+        let pods = self.get_json(&["pods", "-n", namespace, "-l", selector])?;
+        let name = pods["items"][0]["metadata"]["name"].as_str();
+        name.map(str::to_owned).with_context(|| format!("no pod {selector} in {namespace}"))
+    }
+
     /// Waits until all pods that a selector chooses, at least one, are Ready.
     pub fn wait_ready(&self, namespace: &str, selector: &str, limit: Duration) -> Result<()> {
         let arguments = ["pods", "-n", namespace, "-l", selector];

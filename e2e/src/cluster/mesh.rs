@@ -1,4 +1,5 @@
 //! The mesh of `e2e/manifests/mesh.yaml`: two pods with real Envoys, mutual TLS between them, and a load that goes on.
+//! What can be asked of it can be asked of another one, too ([`Kind`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -46,48 +47,82 @@ fn secret(pod: &str, peer: &str, certificates: &Certificates) -> Result<Value> {
     }))
 }
 
+/// How the mesh is asked.
+#[derive(Debug)]
+pub struct Kind {
+    /// Ports of the client pod: each serves the counts of one load.
+    pub loads: &'static [u16],
+    /// Asks a sidecar's Envoy from inside its container, for the path that follows.
+    pub admin: &'static [&'static str],
+    /// The path of its counters.
+    pub stats: &'static str,
+}
+
+/// The one of this file.
+const OWN: Kind = Kind { loads: &[15020], admin: &["meshaccel-mesh", "admin"], stats: "/stats" };
+
 /// The mesh in a cluster.
 #[derive(Debug)]
 pub struct Mesh<'a> {
     cluster: &'a Cluster,
+    kind: &'static Kind,
 }
 
 impl<'a> Mesh<'a> {
     /// Applies the manifests and waits until both pods are Ready: the client is once its first request succeeded. The
     /// cluster must have the image "mesh".
     pub fn apply(cluster: &'a Cluster) -> Result<Self> {
-        cluster.apply(&manifests()?)?;
+        Self::apply_kind(cluster, &OWN, &manifests()?)
+    }
+
+    /// The same for one that has other objects. Its pods are called the same.
+    pub(super) fn apply_kind(cluster: &'a Cluster, kind: &'static Kind, objects: &str) -> Result<Self> {
+        cluster.apply(objects)?;
         for app in ["server", "client"] {
             cluster.wait_ready(NAMESPACE, &format!("app={app}"), START)?;
         }
-        Ok(Self { cluster })
+        Ok(Self { cluster, kind })
     }
 
-    /// What the load generator counted so far.
+    /// What each load counted so far.
+    fn counts_of_each(&self) -> Result<Vec<Counts>> {
+        let name = self.cluster.pod_name(NAMESPACE, "app=client")?;
+        let counts = self.kind.loads.iter().map(|port| {
+            let answer = self.cluster.get_raw(&format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}:{port}/proxy/"))?;
+            serde_json::from_str(&answer).with_context(|| format!("not counts: {answer}"))
+        });
+        counts.collect()
+    }
+
+    /// What all loads together counted so far.
     pub fn counts(&self) -> Result<Counts> {
-        let pods = self.cluster.get_json(&["pods", "-n", NAMESPACE, "-l", "app=client"])?;
-        let name = pods["items"][0]["metadata"]["name"].as_str().context("no client pod")?;
-        let answer = self.cluster.get_raw(&format!("/api/v1/namespaces/{NAMESPACE}/pods/{name}:15020/proxy/"))?;
-        serde_json::from_str(&answer).with_context(|| format!("not counts: {answer}"))
+        Ok(self.counts_of_each()?.into_iter().fold(Counts::default(), Counts::and))
     }
 
-    /// Waits until `more` requests were answered from now on, none of them badly since the start.
+    /// Waits until every load was answered `more` requests from now on, none of them badly since the start.
     pub fn load_goes_on(&self, more: u64) -> Result<Counts> {
-        let before = self.counts()?;
-        wait::wait_for(super::PATIENCE, &format!("{more} more requests"), || {
-            let now = self.counts()?;
-            ensure!(now.requests >= before.requests + more, "{now:?}");
+        let before = self.counts_of_each()?;
+        let all = wait::wait_for(super::PATIENCE, &format!("{more} more requests of each load"), || {
+            let now = self.counts_of_each()?;
+            let gone_on = before.iter().zip(&now).all(|(before, now)| now.requests >= before.requests + more);
+            ensure!(gone_on, "{before:?}, then {now:?}");
             Ok(now)
-        })?
-        .check()
+        })?;
+        all.into_iter().fold(Counts::default(), Counts::and).check()
     }
 
     /// A counter of a sidecar, e.g. `listener.inbound.ssl.handshake`, asked from inside its container.
     pub fn sidecar_counter(&self, app: &str, name: &str) -> Result<u64> {
-        let path = format!("/stats?filter=^{name}$");
+        let said = self.sidecar_stats(app, &format!("^{name}$"))?;
+        envoy::counter_in(&said, name)
+    }
+
+    /// The lines of a sidecar's counters that a regular expression matches.
+    pub fn sidecar_stats(&self, app: &str, expression: &str) -> Result<String> {
+        let path = format!("{}?filter={expression}", self.kind.stats);
         let target = format!("deployment/{app}");
-        let arguments = ["exec", "-n", NAMESPACE, &target, "-c", "istio-proxy", "--", "meshaccel-mesh", "admin", &path];
-        envoy::counter_in(&self.cluster.kubectl(&arguments)?, name)
+        let arguments = ["exec", "-n", NAMESPACE, &target, "-c", "istio-proxy", "--"];
+        self.cluster.kubectl(&[&arguments, self.kind.admin, &[&path]].concat())
     }
 }
 

@@ -1,13 +1,14 @@
-//! How most tests of a cluster begin and end: a mesh under load, meshaccel installed, and no request failed.
+//! How most tests of a cluster begin and end: a mesh under load, meshaccel installed, and no request failed. And the story
+//! between, for every mesh: from `kubectl apply` to redirected connections and back to nothing.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, NAMESPACE};
 use super::meshaccel::Meshaccel;
 use super::{Cluster, Extent};
-use crate::stage;
+use crate::{stage, wait};
 
 /// For each step; what it takes is printed.
 pub const LIMIT: Duration = Duration::from_secs(40);
@@ -31,4 +32,37 @@ pub fn timed<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = body()?;
     eprintln!("{what}: {:.1} s", start.elapsed().as_secs_f64());
     Ok(result)
+}
+
+/// Applies an object for the mesh, edits it, deletes it.
+pub fn from_apply_to_delete(cluster: &Cluster, mesh: &Mesh<'_>, meshaccel: &Meshaccel<'_>) -> Result<()> {
+    meshaccel.nothing_is_left()?;
+    meshaccel.accelerate("mesh", "Enforce")?;
+    timed("applied -> redirected, the daemon's first start included", || meshaccel.wait_redirected(LIMIT))?;
+    let object = meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+    let pods = cluster.get_json(&["pods", "-n", NAMESPACE])?["items"].as_array().map_or(0, Vec::len);
+    ensure!(
+        object["status"]["nodes"]["ready"] == 1 && object["status"]["pods"] == pods,
+        "{pods} pods, {}",
+        object["status"]
+    );
+    mesh.load_goes_on(500)?;
+
+    meshaccel.accelerate("mesh", "Observe")?;
+    meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+    timed("mode Observe -> no socket in the SOCKHASH", || {
+        wait::wait_for(LIMIT, "every connection to be back on TCP", || {
+            let rows = meshaccel.connections()?;
+            let promoted = rows.iter().filter(|row| row["promoted"] == true).count();
+            let paired = rows.iter().filter(|row| row["paired"] == true).count();
+            ensure!(promoted == 0 && paired > 0, "{promoted} promoted, {paired} paired");
+            Ok(())
+        })
+    })?;
+    mesh.load_goes_on(200)?;
+    meshaccel.accelerate("mesh", "Enforce")?;
+    timed("mode Enforce -> redirected", || meshaccel.wait_redirected(LIMIT))?;
+
+    cluster.kubectl(&["delete", "ma", "mesh", "--wait=false"])?;
+    timed("deleted -> nothing left", || meshaccel.wait_nothing_left(LIMIT))
 }

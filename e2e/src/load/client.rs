@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::converse::Conversation;
 use super::flow::Duplex;
+use super::grpc::Calls;
 use super::link::{PATIENCE_MS, connect, unless_it_waits, wait};
-use super::pattern::{Pattern, Task};
+use super::pattern::{Address, Pattern, Task};
 use super::wheel::{LONGEST, Wheel};
 use super::{monotonic_ns, pin};
 use crate::traffic::socket::Epoll;
@@ -87,6 +88,7 @@ struct Client<'a> {
     next: u64,
     /// With a server of somebody else's.
     conversation: Option<Conversation>,
+    calls: Option<Calls>,
 }
 
 /// One connection with one request outstanding.
@@ -107,11 +109,17 @@ impl<'a> Client<'a> {
         let connections = match task.pattern {
             Pattern::Ask { connections, .. } => connections,
             Pattern::Stream { .. } | Pattern::Duplex { .. } => 1,
-            Pattern::Connect { .. } | Pattern::Converse { .. } => 0,
+            Pattern::Connect { .. } | Pattern::Converse { .. } | Pattern::Call { .. } => 0,
         };
         let conversation = match task.pattern {
             Pattern::Converse { protocol, connections } => {
                 Some(Conversation::new(&task.address, protocol, connections)?)
+            }
+            _ => None,
+        };
+        let calls = match (task.pattern, &task.address) {
+            (Pattern::Call { size, connections }, Address::Tcp(server)) => {
+                Some(Calls::new(*server, size, connections)?)
             }
             _ => None,
         };
@@ -123,7 +131,7 @@ impl<'a> Client<'a> {
             askers.push(Asker::new(stream, number as u64 * 1009));
         }
         let (wheel, duplex) = (Wheel::new(), Duplex::default());
-        Ok(Self { task, wheel, buffer: vec![0; LONGEST], askers, epoll, duplex, next: 0, conversation })
+        Ok(Self { task, wheel, buffer: vec![0; LONGEST], askers, epoll, duplex, next: 0, conversation, calls })
     }
 
     fn run(&mut self, length: Duration) -> Result<Phase> {
@@ -135,6 +143,7 @@ impl<'a> Client<'a> {
             Pattern::Duplex { size } => self.duplex(size, end),
             Pattern::Connect { size, requests } => self.connect(size, requests, end),
             Pattern::Converse { .. } => self.conversation.as_mut().context("nobody to talk to")?.run(end),
+            Pattern::Call { .. } => self.calls.as_mut().context("gRPC is spoken over TCP only")?.run(end),
         }
         .with_context(|| format!("{:?}", self.task.pattern))?;
         (phase.start_ns, phase.end_ns) = (start_ns, monotonic_ns()?);

@@ -10,17 +10,21 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Runtime;
 
+use super::grpc::{self, Caller};
 use super::link::{connect, unless_it_waits, wait};
 use super::pattern::Address;
 use super::protocol::{Answer, Page, Protocol};
 use crate::interrupt;
+use crate::mesh::files::pattern;
 
 /// What to do.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    pub speech: Speech,
     pub server: SocketAddr,
     pub connections: usize,
     /// Requests after which a connection is closed and another one opened.
@@ -29,6 +33,17 @@ pub struct Settings {
     pub pause: Duration,
     /// Where the counts are served.
     pub status: SocketAddr,
+}
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Speech {
+    /// Files that nginx serves.
+    Http,
+    /// Bytes that come back.
+    Tcp,
+    /// Messages that come back.
+    Grpc,
 }
 
 /// What came of it so far.
@@ -43,6 +58,17 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Of two loads together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            connections: self.connections + other.connections,
+            bytes: self.bytes + other.bytes,
+            failures: self.failures + other.failures,
+            last_failure: self.last_failure.or(other.last_failure),
+        }
+    }
+
     /// An error unless every request since the first success was answered well.
     pub fn check(self) -> Result<Self> {
         match &self.last_failure {
@@ -85,7 +111,7 @@ fn ask_for_ever(settings: &Settings, counts: &Shared, number: usize) {
             with(counts, |counts| {
                 if counts.requests > 0 {
                     counts.failures += 1;
-                    counts.last_failure = Some(error.to_string());
+                    counts.last_failure = Some(format!("{error:#}"));
                 }
             });
             std::thread::sleep(Duration::from_millis(100));
@@ -94,13 +120,12 @@ fn ask_for_ever(settings: &Settings, counts: &Shared, number: usize) {
 }
 
 /// One connection, from its opening to its planned end.
-fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> io::Result<()> {
-    let mut stream = connect(&Address::Tcp(settings.server))?;
+fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> Result<()> {
+    let mut connection = Connection::open(settings)?;
     with(counts, |counts| counts.connections += 1);
     for _ in 0..settings.renew_after {
         *turn += 1;
-        let page = if turn.is_multiple_of(4) { Page::Large } else { Page::Small };
-        let length = ask(&mut stream, Protocol::Http(page))?;
+        let length = connection.ask(turn.is_multiple_of(4))?;
         with(counts, |counts| {
             counts.requests += 1;
             counts.bytes += length as u64;
@@ -110,11 +135,50 @@ fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> io::Resul
     Ok(())
 }
 
-/// One request; the length of its right answer.
+enum Connection {
+    Http(File),
+    Tcp(File),
+    Grpc(Runtime, Caller),
+}
+
+impl Connection {
+    fn open(settings: &Settings) -> Result<Self> {
+        let connect = || connect(&Address::Tcp(settings.server));
+        Ok(match settings.speech {
+            Speech::Http => Self::Http(connect()?),
+            Speech::Tcp => Self::Tcp(connect()?),
+            Speech::Grpc => {
+                let runtime = grpc::runtime()?;
+                let caller = runtime.block_on(Caller::connect(settings.server))?;
+                Self::Grpc(runtime, caller)
+            }
+        })
+    }
+
+    /// One request; the length of its right answer.
+    fn ask(&mut self, large: bool) -> Result<usize> {
+        let size = if large { 64 << 10 } else { 64 };
+        Ok(match self {
+            Self::Http(stream) => ask(stream, Protocol::Http(if large { Page::Large } else { Page::Small }))?,
+            Self::Tcp(stream) => ask(stream, Protocol::Echo(size))?,
+            Self::Grpc(runtime, caller) => {
+                ensure!(runtime.block_on(caller.call(pattern(size).into()))?, "a wrong answer to {size} bytes");
+                size
+            }
+        })
+    }
+}
+
 fn ask(stream: &mut File, question: Protocol) -> io::Result<usize> {
     let wrong = |why: String| io::Error::new(ErrorKind::InvalidData, why);
-    // Small: a connection without anything on its way takes it whole.
-    stream.write_all(&question.request())?;
+    let request = question.request();
+    let mut sent = 0;
+    while sent < request.len() {
+        match unless_it_waits(stream.write(&request[sent..]))? {
+            Some(length) => sent += length,
+            None => wait(stream, libc::POLLOUT)?,
+        }
+    }
     let answer: Answer = question.answer();
     let (mut received, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     loop {

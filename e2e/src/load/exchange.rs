@@ -14,11 +14,15 @@ use super::pattern::{Address, Pattern, Task};
 use super::server::Report;
 use crate::interrupt;
 use crate::netns::Netns;
+use crate::wait;
 
 /// Subcommands of the program that uses this module: what they do is [`super::server::serve`] and
 /// [`super::client::drive`].
 pub const SERVER: &str = "load-server";
 pub const CLIENT: &str = "load-client";
+
+/// How long a process elsewhere may take to see that it is not needed any more.
+const ORDERLY_END: Duration = Duration::from_secs(5);
 
 /// Where a process runs.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +32,16 @@ pub struct Place<'a> {
     pub processor: Option<usize>,
 }
 
+/// How to run this program's counterpart with these arguments where no [`Place`] is, such as in a container: standard
+/// input and output are this process's, and the end of its input is the end of it.
+pub type Elsewhere<'a> = &'a dyn Fn(&[&str]) -> Command;
+
 /// One process of a load.
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
+    /// It must be asked to end: what could be killed is only somebody in between.
+    elsewhere: bool,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
@@ -44,10 +54,8 @@ impl Worker {
         let program = program.to_str().context("the path of this program is not UTF-8")?;
         let task = Task { pattern, address: address.clone(), processor: place.processor };
         let mut command: Command = place.netns.command(program);
-        command.args([part, &serde_json::to_string(&task)?]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("cannot start {part}"))?;
-        let (orders, answers) = (child.stdin.take(), child.stdout.take().context("standard output is piped")?);
-        let mut worker = Self { child, orders, answers: BufReader::new(answers) };
+        command.args([part, &serde_json::to_string(&task)?]);
+        let mut worker = Self::spawn(command, false)?;
         if let Some(cgroup) = place.cgroup {
             std::fs::write(cgroup.join("cgroup.procs"), worker.child.id().to_string())?;
         }
@@ -55,18 +63,49 @@ impl Worker {
         Ok(worker)
     }
 
+    fn start_elsewhere(part: &str, run: Elsewhere, pattern: Pattern, address: &Address) -> Result<Self> {
+        interrupt::check()?;
+        let task = Task { pattern, address: address.clone(), processor: None };
+        let mut worker = Self::spawn(run(&[part, &serde_json::to_string(&task)?]), true)?;
+        worker.say("begin")?;
+        Ok(worker)
+    }
+
+    fn spawn(mut command: Command, elsewhere: bool) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let (orders, answers) = (child.stdin.take(), child.stdout.take().context("standard output is piped")?);
+        Ok(Self { child, elsewhere, orders, answers: BufReader::new(answers) })
+    }
+
     /// A server, listening.
     pub fn server(place: Place, pattern: Pattern, address: &Address) -> Result<Self> {
-        let mut worker = Self::start(SERVER, place, pattern, address)?;
-        ensure!(worker.hear()? == "listening", "the server of {pattern:?} does not listen");
-        Ok(worker)
+        Self::start(SERVER, place, pattern, address)?.listening(pattern)
+    }
+
+    /// The same elsewhere.
+    pub fn server_elsewhere(run: Elsewhere, pattern: Pattern, address: &Address) -> Result<Self> {
+        Self::start_elsewhere(SERVER, run, pattern, address)?.listening(pattern)
     }
 
     /// A client, connected, whose pattern has run for a while.
     pub fn client(place: Place, pattern: Pattern, address: &Address) -> Result<Self> {
-        let mut worker = Self::start(CLIENT, place, pattern, address)?;
-        ensure!(worker.hear()? == "warm", "the client of {pattern:?} does not warm up");
-        Ok(worker)
+        Self::start(CLIENT, place, pattern, address)?.warm(pattern)
+    }
+
+    /// The same elsewhere.
+    pub fn client_elsewhere(run: Elsewhere, pattern: Pattern, address: &Address) -> Result<Self> {
+        Self::start_elsewhere(CLIENT, run, pattern, address)?.warm(pattern)
+    }
+
+    fn listening(mut self, pattern: Pattern) -> Result<Self> {
+        ensure!(self.hear()? == "listening", "the server of {pattern:?} does not listen");
+        Ok(self)
+    }
+
+    fn warm(mut self, pattern: Pattern) -> Result<Self> {
+        ensure!(self.hear()? == "warm", "the client of {pattern:?} does not warm up");
+        Ok(self)
     }
 
     /// Tells a client to go on for so long, without waiting for it.
@@ -96,6 +135,10 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        drop(self.orders.take());
+        if self.elsewhere {
+            let _ = wait::wait_until(ORDERLY_END, "it ends", || self.child.try_wait().ok().flatten());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -188,12 +231,16 @@ fn window(pattern: Pattern, phase: Phase, before: Report, after: Report, busy_us
     let client_seconds = (phase.end_ns - phase.start_ns) as f64 / 1e9;
     let server_seconds = after.last_at_ns.saturating_sub(phase.start_ns) as f64 / 1e9;
     let (operations, seconds) = match pattern {
-        Pattern::Ask { .. } | Pattern::Connect { .. } | Pattern::Converse { .. } => (phase.operations, client_seconds),
+        Pattern::Ask { .. } | Pattern::Connect { .. } | Pattern::Converse { .. } | Pattern::Call { .. } => {
+            (phase.operations, client_seconds)
+        }
         Pattern::Stream { size } => (at_server / size as u64, server_seconds),
         Pattern::Duplex { size } => ((at_server + phase.received) / size as u64, client_seconds.max(server_seconds)),
     };
     let bytes = match pattern {
-        Pattern::Ask { .. } | Pattern::Connect { .. } | Pattern::Converse { .. } => phase.sent + phase.received,
+        Pattern::Ask { .. } | Pattern::Connect { .. } | Pattern::Converse { .. } | Pattern::Call { .. } => {
+            phase.sent + phase.received
+        }
         Pattern::Stream { .. } => at_server,
         Pattern::Duplex { .. } => phase.sent + (after.sent - before.sent),
     };

@@ -20,13 +20,15 @@ pub enum Pattern {
     Connect { size: usize, requests: usize },
     /// Each connection asks a server of somebody else's, and waits. An operation is an answer.
     Converse { protocol: Protocol, connections: usize },
+    /// Each connection makes a gRPC call, and waits for what it sent. An operation is an answer.
+    Call { size: usize, connections: usize },
 }
 
 impl Pattern {
     /// What an operation is called.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Ask { .. } | Self::Converse { .. } => "requests",
+            Self::Ask { .. } | Self::Converse { .. } | Self::Call { .. } => "requests",
             Self::Stream { .. } | Self::Duplex { .. } => "messages",
             Self::Connect { .. } => "connections",
         }

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1, Redis and PostgreSQL as asking the same question again and again needs. Pure: requests as bytes,
+//! As much of HTTP/1.1, Redis and PostgreSQL (and of no protocol at all) as asking the same question again and again needs. Pure: requests as bytes,
 //! and whether what came back so far is the answer.
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ pub enum Protocol {
     Redis,
     /// A simple query whose answer is one row of 64 bytes.
     Postgres,
+    /// So many bytes, which come back.
+    Echo(usize),
 }
 
 /// What nginx serves.
@@ -56,7 +58,7 @@ impl Protocol {
     /// What opens a conversation, and how the answer to it ends.
     pub fn opening(self) -> Option<(Vec<u8>, &'static [u8])> {
         match self {
-            Self::Http(_) => None,
+            Self::Http(_) | Self::Echo(_) => None,
             Self::Redis => {
                 Some((format!("*3\r\n$3\r\nSET\r\n$5\r\nbench\r\n$64\r\n{VALUE}\r\n").into_bytes(), b"+OK\r\n"))
             }
@@ -70,9 +72,11 @@ impl Protocol {
 
     pub fn request(self) -> Vec<u8> {
         match self {
-            Self::Http(page) => format!("GET /{} HTTP/1.1\r\nHost: bench\r\n\r\n", page.path()).into_bytes(),
+            // A name that leads to the server in a cluster too: what a sidecar does depends on it.
+            Self::Http(page) => format!("GET /{} HTTP/1.1\r\nHost: server\r\n\r\n", page.path()).into_bytes(),
             Self::Redis => b"*2\r\n$3\r\nGET\r\n$5\r\nbench\r\n".to_vec(),
             Self::Postgres => message(b'Q', format!("select '{VALUE}'::text as v\0").as_bytes()),
+            Self::Echo(size) => pattern(size),
         }
     }
 
@@ -87,6 +91,7 @@ impl Protocol {
                 let parts = [message(b'T', column), message(b'D', &row), message(b'C', b"SELECT 1\0"), READY.to_vec()];
                 Answer::Exactly(parts.concat())
             }
+            Self::Echo(size) => Answer::Exactly(pattern(size)),
         }
     }
 }

@@ -101,7 +101,7 @@ impl Server {
             }
             Pattern::Stream { .. } => Connection::Sink { stream, incoming: Incoming::default() },
             Pattern::Duplex { size } => Connection::Duplex { stream, size, duplex: Duplex::default() },
-            Pattern::Converse { .. } => return Ok(()),
+            Pattern::Converse { .. } | Pattern::Call { .. } => return Ok(()),
         });
         Ok(())
     }

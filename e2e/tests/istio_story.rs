@@ -1,0 +1,24 @@
+//! The whole story with real Istio: its webhook injects the sidecars (native ones), mutual TLS is strict, HTTP, gRPC and
+//! TCP go on all the time, every byte is compared, and no request fails from `kubectl apply` to nothing left.
+
+use meshaccel_e2e::cluster::meshaccel::Meshaccel;
+use meshaccel_e2e::cluster::{Cluster, Extent, istio, story};
+use meshaccel_e2e::stage;
+
+#[test]
+fn from_apply_to_delete_no_request_fails() {
+    stage::check(|| {
+        Cluster::run(Extent::Istio, &["mesh", "node", "operator"], |cluster| {
+            let mesh = story::timed("applications applied -> injected and Ready", || istio::apply(cluster))?;
+            istio::is_mutual_tls(cluster, &mesh)?;
+            let meshaccel = Meshaccel::install(cluster)?;
+            mesh.load_goes_on(200)?;
+            story::from_apply_to_delete(cluster, &mesh, &meshaccel)?;
+            // Accelerated or not, nothing was let in without a certificate.
+            istio::is_mutual_tls(cluster, &mesh)?;
+            let counts = mesh.load_goes_on(200)?;
+            eprintln!("{} requests, {} connections, 0 failures", counts.requests, counts.connections);
+            Ok(())
+        })
+    });
+}
