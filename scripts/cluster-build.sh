@@ -3,7 +3,7 @@
 # control plane, kubelet, kube-proxy and kubectl) and cluster/runtime (containerd and CNI plugins). Ten minutes on two
 # processors when nothing is cached, about 5 GB of Go's caches, 3.5 GB of memory at the end. A mesh is built when it is
 # asked for: cluster/istio (istiod, istioctl, the sidecars' agent, echo programs) and cluster/coredns, which Istio's
-# names need; six minutes more.
+# names need; eight minutes more.
 #
 #   scripts/cluster-build.sh [kube|runtime|coredns|istio]...      nothing: kube and runtime
 #

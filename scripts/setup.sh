@@ -5,7 +5,7 @@
 #   scripts/setup.sh mesh    the real parts of demo, tests and benchmark (Envoy, iptables, nginx, wrk, ...)
 #   scripts/setup.sh strangers  other projects' own tests, which must not notice acceleration (CPython's, Go's)
 #   scripts/setup.sh cluster    a real Kubernetes for tests and for trying (the longest: ten minutes, once)
-#   scripts/setup.sh cluster istio    the same, and Istio with CoreDNS (six minutes more, once)
+#   scripts/setup.sh cluster istio    the same, and Istio with CoreDNS (eight minutes more, once)
 #   scripts/setup.sh         all of them, Istio excepted
 #
 # Cache: ${MESHACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel}. Everything in it is named by version and

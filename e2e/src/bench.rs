@@ -3,6 +3,7 @@
 //!
 //! * [`catalogue`] the rows and their goals; [`variant`] what is compared, and in which order
 //! * [`pair`] between two processes; [`proxied`] between two pods, through real Envoys
+//! * [`injected`] between two pods of a cluster, through the sidecars that Istio injects
 //! * [`redirection`] what the daemon really redirected; [`spread`] medians and quartiles; [`result`] a finished row
 //! * [`table`] and [`chart`] what a person reads
 //!
@@ -11,6 +12,7 @@
 
 pub mod catalogue;
 mod chart;
+mod injected;
 mod pair;
 mod proxied;
 mod redirection;
@@ -29,7 +31,7 @@ use crate::interrupt;
 use crate::load::exchange::Window;
 use crate::mesh::sweep;
 use crate::report::{png, ratios, words};
-use catalogue::{Kind, Row};
+use catalogue::{Kind, Row, Site};
 use pair::Stage;
 use redirection::Redirection;
 use result::Measured;
@@ -40,6 +42,7 @@ pub use variant::Variant;
 /// What to run, and what to write.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    pub site: Site,
     /// Windows of each variant.
     pub rounds: usize,
     /// Length of one window.
@@ -58,12 +61,34 @@ pub fn run(settings: &Settings) -> Result<()> {
     prerequisites::check()?;
     interrupt::becomes_error()?;
     sweep::leftovers();
-    let rows = catalogue::rows(&settings.only);
+    let rows = catalogue::rows(settings.site, &settings.only);
     ensure!(!rows.is_empty(), "no row begins with {:?}; --list names them", settings.only);
+    let comparisons = match settings.site {
+        Site::Machine => here(settings, &rows),
+        Site::Istio => injected::measure_all(settings, &rows),
+    }?;
+    println!("\n{}", table::render(&comparisons));
+    if let Some(path) = &settings.json {
+        write(path, json(settings, &comparisons)?)?;
+    }
+    if let Some(path) = &settings.plot {
+        let svg = ratios::draw(&chart::chart(settings, &comparisons)?);
+        let is_svg = path.extension().is_some_and(|extension| extension == "svg");
+        write(path, if is_svg { svg.into_bytes() } else { png::render(&svg)? })?;
+    }
+    Ok(())
+}
+
+fn announce(number: usize, rows: &[Row]) {
+    println!("[{}/{}] {}: {}", number + 1, rows.len(), rows[number].id, rows[number].label);
+}
+
+/// Measures rows of [`Site::Machine`].
+fn here(settings: &Settings, rows: &[Row]) -> Result<Vec<Comparison>> {
     let mut comparisons = Vec::new();
     let (mut stage, mut envoys): (Option<Stage>, Option<proxied::Stage>) = (None, None);
     for (number, row) in rows.iter().enumerate() {
-        println!("[{}/{}] {}: {}", number + 1, rows.len(), row.id, row.label);
+        announce(number, rows);
         let length = Duration::from_secs_f64(settings.seconds);
         let comparison = match row.kind {
             Kind::Pair(pattern) => {
@@ -83,19 +108,11 @@ pub fn run(settings: &Settings) -> Result<()> {
                 stage.warm_up(proxied.traffic)?;
                 measure(row, settings.rounds, |variant| stage.window(variant, proxied.traffic, length))
             }
+            Kind::Injected { .. } => bail!("it is measured in a cluster"),
         };
         comparisons.push(comparison.with_context(|| row.id.clone())?);
     }
-    println!("\n{}", table::render(&comparisons));
-    if let Some(path) = &settings.json {
-        write(path, json(settings, &comparisons)?)?;
-    }
-    if let Some(path) = &settings.plot {
-        let svg = ratios::draw(&chart::chart(settings, &comparisons)?);
-        let is_svg = path.extension().is_some_and(|extension| extension == "svg");
-        write(path, if is_svg { svg.into_bytes() } else { png::render(&svg)? })?;
-    }
-    Ok(())
+    Ok(comparisons)
 }
 
 /// What several rows share is made when the first of them needs it.

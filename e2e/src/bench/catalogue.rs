@@ -27,6 +27,8 @@ pub enum Kind {
     NotSelected(Pattern),
     /// Between two pods, through Envoys.
     Proxied(Proxied),
+    /// Between two pods, through the sidecars that real Istio injects, to this port of the server.
+    Injected { port: u16, pattern: Pattern },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +71,7 @@ impl Row {
     pub fn group(&self) -> &'static str {
         match self.kind {
             Kind::Pair(_) => "Two processes of one pod",
+            Kind::Injected { .. } => "Two sidecars that Istio injected, strict mutual TLS",
             Kind::NotSelected(_) => "A pod that is not selected, beside an accelerated one",
             Kind::Proxied(Proxied { provider, sidecars, .. }) => match (provider, sidecars) {
                 (Provider::Istio, Sidecars::Both) => "Two Envoys, Istio's rules, mutual TLS between them",
@@ -82,24 +85,34 @@ impl Row {
     pub fn variants(&self) -> &'static [Variant] {
         match self.kind {
             Kind::Pair(_) => &Variant::ALL,
-            Kind::NotSelected(_) => &[Variant::Plain, Variant::Meshaccel],
+            Kind::NotSelected(_) | Kind::Injected { .. } => &[Variant::Plain, Variant::Meshaccel],
             Kind::Proxied(_) => &[Variant::Plain, Variant::Meshaccel, Variant::Published],
         }
     }
 
     pub fn unit(&self) -> &'static str {
         match self.kind {
-            Kind::Pair(pattern) | Kind::NotSelected(pattern) => pattern.unit(),
+            Kind::Pair(pattern) | Kind::NotSelected(pattern) | Kind::Injected { pattern, .. } => pattern.unit(),
             Kind::Proxied(_) => "requests",
         }
     }
 }
 
-/// All rows whose id begins with `only`; one row, when that is its whole id.
-pub fn rows(only: &str) -> Vec<Row> {
-    let mut rows = pairs();
-    rows.extend(not_selected());
-    rows.extend(proxied());
+/// Where rows are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// On this machine as it is.
+    Machine,
+    /// In a cluster with Istio.
+    Istio,
+}
+
+/// All rows of a site whose id begins with `only`; one row, when that is its whole id.
+pub fn rows(site: Site, only: &str) -> Vec<Row> {
+    let mut rows = match site {
+        Site::Machine => [pairs(), not_selected(), proxied()].concat(),
+        Site::Istio => injected(),
+    };
     let whole = rows.iter().any(|row| row.id == only);
     rows.retain(|row| if whole { row.id == only } else { row.id.starts_with(only) });
     rows
@@ -173,19 +186,37 @@ fn proxied() -> Vec<Row> {
     rows
 }
 
+/// Ports are those of the Service in e2e/manifests/istio.yaml.
+fn injected() -> Vec<Row> {
+    let row = |id: &str, label: &str, port, pattern| Row::new(id, label, Kind::Injected { port, pattern });
+    let http = |page| Pattern::Converse { protocol: Protocol::Http(page), connections: 16 };
+    let call = |size| Pattern::Call { size, connections: 16 };
+    vec![
+        row("istio/http1", "HTTP/1.1, 26 B", 8080, http(Page::Small)),
+        row("istio/http1-64k", "HTTP/1.1, 64 KB", 8080, http(Page::Large)),
+        row("istio/grpc", "gRPC, 64 B there and back", 7070, call(64)),
+        row("istio/grpc-64k", "gRPC, 64 KB there and back", 7070, call(64 << 10)),
+        row("istio/tcp", "TCP, 64 B there and back", 9001, ask(64, 16)),
+        row("istio/tcp-64k", "TCP, 64 KB there and back", 9001, ask(64 << 10, 16)),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn ids_are_unique_and_select_by_their_beginning() {
-        let mut ids: Vec<String> = rows("").into_iter().map(|row| row.id).collect();
+        let mut ids: Vec<String> = rows(Site::Machine, "").into_iter().map(|row| row.id).collect();
         let all = ids.len();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), all);
-        assert!(rows("pair/ask").iter().all(|row| row.id.starts_with("pair/ask")) && !rows("pair/ask").is_empty());
-        assert_eq!(rows("pair/ask-1").len(), 1, "not pair/ask-16k");
-        assert!(rows("nothing").is_empty());
+        assert!(
+            rows(Site::Machine, "pair/ask").iter().all(|row| row.id.starts_with("pair/ask"))
+                && !rows(Site::Machine, "pair/ask").is_empty()
+        );
+        assert_eq!(rows(Site::Machine, "pair/ask-1").len(), 1, "not pair/ask-16k");
+        assert!(rows(Site::Machine, "nothing").is_empty());
     }
 }

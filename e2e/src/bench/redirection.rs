@@ -26,7 +26,12 @@ pub struct Counters(BTreeMap<String, u64>);
 
 impl Counters {
     pub fn read(daemon: &Daemon) -> Result<Self> {
-        Ok(Self(parse(&daemon.get("/metrics")?.body)))
+        Ok(Self::of(&daemon.get("/metrics")?.body))
+    }
+
+    /// From what the daemon exports to Prometheus.
+    pub fn of(metrics: &str) -> Self {
+        Self(parse(metrics))
     }
 
     /// What came since; `bytes` is what was sent, when that is known.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use meshaccel_e2e::bench::catalogue::Site;
 use meshaccel_e2e::bench::{self, Settings};
 use meshaccel_e2e::load::{client, exchange, pattern::Task, server};
 
@@ -30,6 +31,10 @@ struct Args {
     /// Give the two processes of a pair a processor each instead of one together: more like a pod, and noisier
     #[arg(long)]
     apart: bool,
+    /// Instead of all this: through the sidecars of a real Istio, in a cluster of its own (needs `scripts/setup.sh
+    /// cluster istio` and the images)
+    #[arg(long)]
+    istio: bool,
     /// Write everything that was measured to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -63,19 +68,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
+    let site = if args.istio { Site::Istio } else { Site::Machine };
     let read = |task: &str| -> Result<Task> { Ok(serde_json::from_str(task)?) };
     match args.part {
         Some(Part::Server { task }) => server::serve(&read(&task)?),
         Some(Part::Client { task }) => client::drive(&read(&task)?),
         None if args.list => {
-            for row in bench::catalogue::rows(&args.only) {
+            for row in bench::catalogue::rows(site, &args.only) {
                 println!("{:<28} {}: {}", row.id, row.group(), row.label);
             }
             Ok(())
         }
         None => {
             let Args { rounds, seconds, only, apart, json, plot, .. } = args;
-            bench::run(&Settings { rounds, seconds, only, apart, json, plot })
+            bench::run(&Settings { site, rounds, seconds, only, apart, json, plot })
         }
     }
 }

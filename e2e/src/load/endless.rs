@@ -138,7 +138,7 @@ fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> Result<()
 enum Connection {
     Http(File),
     Tcp(File),
-    Grpc(Runtime, Caller),
+    Grpc(Box<(Runtime, Caller)>),
 }
 
 impl Connection {
@@ -150,7 +150,7 @@ impl Connection {
             Speech::Grpc => {
                 let runtime = grpc::runtime()?;
                 let caller = runtime.block_on(Caller::connect(settings.server))?;
-                Self::Grpc(runtime, caller)
+                Self::Grpc(Box::new((runtime, caller)))
             }
         })
     }
@@ -161,7 +161,8 @@ impl Connection {
         Ok(match self {
             Self::Http(stream) => ask(stream, Protocol::Http(if large { Page::Large } else { Page::Small }))?,
             Self::Tcp(stream) => ask(stream, Protocol::Echo(size))?,
-            Self::Grpc(runtime, caller) => {
+            Self::Grpc(both) => {
+                let (runtime, caller) = &mut **both;
                 ensure!(runtime.block_on(caller.call(pattern(size).into()))?, "a wrong answer to {size} bytes");
                 size
             }
