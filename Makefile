@@ -41,10 +41,10 @@ demo: ## Two real pods with Envoys, before and after: a table and a picture
 	@$(MAKE) --no-print-directory build setup-mesh
 	@$(BIN)/meshaccel-demo
 
-test: ## All tests: pure ones on the host, then the kernel's, real Envoys, strangers' (root)
+test: ## All tests: pure ones on the host, then the kernel's, real Envoys, strangers', a real Kubernetes (root)
 	@scripts/check-machine.sh
-	@$(MAKE) --no-print-directory build setup-mesh setup-strangers
-	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-strangers
+	@$(MAKE) --no-print-directory build setup-mesh setup-strangers setup-cluster images
+	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-strangers test-cluster
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
