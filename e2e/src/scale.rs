@@ -14,6 +14,7 @@ mod busy;
 pub mod chart;
 mod fleet;
 mod homes;
+mod pace;
 mod place;
 mod pods;
 mod process;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::cluster::Cluster;
 use meshaccel_e2e::cluster::mesh::{self, Mesh};
-use meshaccel_e2e::cluster::story::{LIMIT, timed, with_mesh};
+use meshaccel_e2e::cluster::story::{LIMIT, timed, with_accelerated_mesh};
 use meshaccel_e2e::wait::wait_for;
 use serde_json::{Value, json};
 
@@ -17,9 +17,7 @@ const STARTS: Duration = Duration::from_secs(120);
 
 #[test]
 fn waves_of_pods_leave_nothing_behind() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
+    with_accelerated_mesh(|cluster, mesh, meshaccel| {
         cluster.apply(&pausing_pods())?;
         let spec = json!({
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "waves"}}, "mesh": {"provider": "Custom"},
@@ -71,9 +69,7 @@ fn pausing_pods() -> String {
 
 #[test]
 fn a_namespace_deleted_and_a_node_drained_come_back() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
+    with_accelerated_mesh(|cluster, mesh, meshaccel| {
         let gone = |what: &str| -> Result<()> {
             timed(what, || meshaccel.wait_status("mesh", "no pod", LIMIT, |status| status["pods"] == 0))?;
             wait_for(LIMIT, "nothing of the pods to be recorded", || {
@@ -105,10 +101,8 @@ fn a_namespace_deleted_and_a_node_drained_come_back() {
 /// A node without a machine: an object that somebody keeps alive, and a report that claims to run the programs.
 #[test]
 fn a_deletion_waits_for_a_live_node_and_not_for_one_that_is_gone() {
-    with_mesh(|cluster, _, meshaccel| {
+    with_accelerated_mesh(|cluster, _, meshaccel| {
         let uid = ghost(cluster)?;
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
         let acceleration = cluster.get_json(&["ma", "mesh"])?;
         let report = json!({
             "apiVersion": "meshaccel.dev/v1alpha1", "kind": "NodeAcceleration",

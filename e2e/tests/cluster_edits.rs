@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e::cluster::meshaccel::Meshaccel;
-use meshaccel_e2e::cluster::story::{LIMIT, timed, with_mesh};
+use meshaccel_e2e::cluster::story::{LIMIT, timed, with_accelerated_mesh, with_mesh};
 use meshaccel_e2e::wait::wait_for;
 use serde_json::{Value, json};
 
@@ -11,9 +11,7 @@ const SERVER_PORT: u16 = 8080;
 
 #[test]
 fn edits_are_followed_and_no_request_fails() {
-    with_mesh(|_, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
+    with_accelerated_mesh(|_, mesh, meshaccel| {
         let edit = |what: &str, spec: Value, then: &dyn Fn() -> Result<()>| -> Result<()> {
             meshaccel.accelerate_as("mesh", &spec)?;
             timed(what, || wait_for(LIMIT, what, then))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use meshaccel_e2e::cluster::meshaccel::NAMESPACE;
-use meshaccel_e2e::cluster::story::{self, LIMIT, timed, with_mesh};
+use meshaccel_e2e::cluster::story::{self, LIMIT, timed, with_accelerated_mesh, with_mesh};
 
 #[test]
 fn from_apply_to_delete_no_request_fails() {
@@ -14,11 +14,7 @@ fn from_apply_to_delete_no_request_fails() {
 
 #[test]
 fn what_dies_comes_back_and_no_request_fails() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
-        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
-
+    with_accelerated_mesh(|cluster, mesh, meshaccel| {
         for _ in 0..3 {
             cluster.kubectl(&[
                 "delete",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::cluster::Cluster;
 use meshaccel_e2e::cluster::meshaccel::NAMESPACE;
-use meshaccel_e2e::cluster::story::{LIMIT, timed, with_mesh};
+use meshaccel_e2e::cluster::story::{LIMIT, timed, with_accelerated_mesh};
 use meshaccel_e2e::wait::wait_for;
 use serde_json::json;
 
@@ -14,9 +14,7 @@ const OPERATOR: &str = "app.kubernetes.io/name=meshaccel-operator";
 
 #[test]
 fn an_operator_killed_outright_is_replaced() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
+    with_accelerated_mesh(|cluster, mesh, meshaccel| {
         for (who, leads, mode) in [("leader", true, "Observe"), ("follower", false, "Enforce")] {
             let holder = holder(cluster)?;
             let pods = cluster.get_json(&["pods", "-n", NAMESPACE, "-l", OPERATOR])?;
@@ -45,10 +43,7 @@ fn holder(cluster: &Cluster) -> Result<String> {
 /// for is gone (410), and must list anew.
 #[test]
 fn an_older_state_of_etcd_is_followed() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
-        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+    with_accelerated_mesh(|cluster, mesh, meshaccel| {
         let control_plane = |part_way: &dyn Fn() -> Result<()>| -> Result<()> {
             for part in ["kube-apiserver", "etcd"] {
                 cluster.stop_part(part)?;
@@ -97,11 +92,7 @@ fn watch_since(cluster: &Cluster, version: &str) -> Result<String> {
 /// Another controller or a person writes what is meshaccel's.
 #[test]
 fn what_others_write_into_its_objects_is_put_right() {
-    with_mesh(|cluster, mesh, meshaccel| {
-        meshaccel.accelerate("mesh", "Enforce")?;
-        meshaccel.wait_redirected(LIMIT)?;
-        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
-
+    with_accelerated_mesh(|cluster, mesh, meshaccel| {
         let daemon = ["daemonset", "meshaccel-node", "-n", NAMESPACE];
         let meddled = json!({
             "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "meshaccel-node", "namespace": NAMESPACE},

@@ -26,6 +26,16 @@ pub fn with_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Resul
     });
 }
 
+/// The same once the object "mesh" is programmed and connections of both pods are redirected.
+pub fn with_accelerated_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Result<()>) {
+    with_mesh(|cluster, mesh, meshaccel| {
+        meshaccel.accelerate("mesh", "Enforce")?;
+        meshaccel.wait_redirected(LIMIT)?;
+        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+        body(cluster, mesh, meshaccel)
+    });
+}
+
 /// Runs `body` and says how long it took.
 pub fn timed<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();

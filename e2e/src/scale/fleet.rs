@@ -16,7 +16,8 @@ use kube::{Api, Client, ResourceExt};
 use meshaccel_crds::conditions::node as reasons;
 use meshaccel_crds::{NodeAcceleration, NodeAccelerationSpec, NodeAccelerationStatus, Phase, Share};
 use serde_json::json;
-use tokio::task::JoinSet;
+
+use super::pace::at_pace;
 
 /// Requests on their way at once when everything is written as fast as it goes.
 const AT_ONCE: usize = 32;
@@ -110,32 +111,11 @@ impl Fleet {
 
     /// Nodes report one after another, each every `every`, for some time.
     pub async fn go_on(&self, every: Duration, length: Duration) -> Result<()> {
-        let pause = every.div_f64(self.len() as f64);
-        let (start, mut on_their_way) = (tokio::time::Instant::now(), JoinSet::new());
-        let mut due = start;
-        for index in (0..self.len()).cycle() {
-            tokio::time::sleep_until(due).await;
-            due += pause;
-            if due > start + length {
-                break;
-            }
+        let report = |count: usize| {
             let fleet = self.clone();
-            on_their_way.spawn(async move { fleet.report(index).await });
-            while let Some(done) = on_their_way.try_join_next() {
-                done??;
-            }
-            // An API server that does not keep up is not buried.
-            if on_their_way.len() >= AT_ONCE
-                && let Some(done) = on_their_way.join_next().await
-            {
-                done??;
-            }
-        }
-        // None is left half-way: the count of reports must be true.
-        while let Some(done) = on_their_way.join_next().await {
-            done??;
-        }
-        Ok(())
+            async move { fleet.report(count % fleet.len()).await }
+        };
+        at_pace(every.div_f64(self.len() as f64), length, report).await.map(drop)
     }
 
     async fn make(&self, index: usize) -> Result<()> {

@@ -7,7 +7,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+
+use super::pace::at_pace;
 
 /// The label by which pods are selected.
 const LABEL: &str = "accelerate";
@@ -16,9 +17,6 @@ const LABEL: &str = "accelerate";
 const ROUND: usize = 20;
 /// A pod that is made is deleted after so many others were.
 const LIFE: usize = 5;
-
-/// Requests on their way at once.
-const AT_ONCE: usize = 32;
 
 /// The pods of one node.
 #[derive(Clone)]
@@ -75,26 +73,11 @@ impl Pods {
 
     /// Lets things happen at a pace for some time; how many did. What was made is gone afterwards.
     pub async fn go_on(&self, a_minute: u32, length: Duration) -> Result<usize> {
-        let pause = Duration::from_secs(60) / a_minute.max(1);
-        let (start, mut on_their_way) = (tokio::time::Instant::now(), JoinSet::new());
-        let mut count = 0;
-        while start.elapsed() < length {
-            tokio::time::sleep_until(start + pause * u32::try_from(count)?).await;
+        let event = |count: usize| {
             let pods = self.clone();
-            on_their_way.spawn(async move { pods.event(count).await });
-            count += 1;
-            while let Some(done) = on_their_way.try_join_next() {
-                done??;
-            }
-            if on_their_way.len() >= AT_ONCE
-                && let Some(done) = on_their_way.join_next().await
-            {
-                done??;
-            }
-        }
-        while let Some(done) = on_their_way.join_next().await {
-            done??;
-        }
+            async move { pods.event(count).await }
+        };
+        let count = at_pace(Duration::from_secs(60) / a_minute.max(1), length, event).await?;
         for round in (count / ROUND).saturating_sub(LIFE)..=count / ROUND {
             self.delete(&passing(round)).await?;
         }
