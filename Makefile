@@ -48,9 +48,8 @@ test: ## All tests: pure ones on the host, then the kernel's, real Envoys, stran
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
-	$(CARGO) test $(PROFILE) --quiet -p meshaccel-abi -p meshaccel-decide -p meshaccel-crds -p meshaccel-service -p meshaccel-node
-	$(CARGO) test $(PROFILE) --quiet -p meshaccel-operator
-	$(CARGO) test $(PROFILE) --quiet -p meshaccel-e2e --lib
+	# All packages at once: choosing some of them chooses other features of what they depend on, which is then built again.
+	$(CARGO) test $(PROFILE) --quiet --lib --test deploy
 
 test-kernel: ## The real object under real sockets, in private network namespaces (root)
 	@echo "[test] kernel programs"

@@ -7,4 +7,4 @@ prefix=$1
 targets=()
 for file in e2e/tests/"$prefix"*.rs; do targets+=(--test "$(basename "$file" .rs)"); done
 export RUST_BACKTRACE=0
-exec cargo test --release --quiet --no-fail-fast -p meshaccel-e2e "${targets[@]}" -- --test-threads=1
+exec cargo test --release --quiet --no-fail-fast "${targets[@]}" -- --test-threads=1
