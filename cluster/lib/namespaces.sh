@@ -94,7 +94,14 @@ end_namespaces() {
     [ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
     await 20 "the cluster's processes end" no_process || return 1
     [ ! -e "$NETNS_FILE" ] || ip netns del "$NETNS"
-    for group in $(groups); do find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true; done
+    await 10 "the cluster's control groups go" remove_groups || return 1
+}
+
+# A group may be busy for a moment after its last process has ended.
+remove_groups() {
+    local group
+    for group in $(groups); do find "$group" -depth -type d -exec rmdir {} \; || true; done
+    [ -z "$(groups)" ]
 }
 
 groups() {
