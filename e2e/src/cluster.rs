@@ -141,9 +141,18 @@ impl Cluster {
         self.script(&["start", part]).map(drop)
     }
 
-    /// Waits until the API server answers, after it was started again.
+    /// Waits until the API server answers, after it was started again: to people, and to pods by the address of its Service.
     pub fn await_api_server(&self) -> Result<()> {
-        wait::wait_for(PATIENCE, "the API server", || self.get_raw("/readyz")).map(drop)
+        wait::wait_for(PATIENCE, "the API server", || self.get_raw("/readyz"))?;
+        if self.folder.join("parts/kube-proxy").exists() {
+            // An API server that ends takes its address out of the Service first, and kube-proxy, which then refuses
+            // connections to it, asks again only after up to half a minute.
+            self.stop_part("kube-proxy")?;
+            self.start_part("kube-proxy")?;
+            let asked = ["curl", "-fsSk", "--noproxy", "*", "--max-time", "2", "https://10.96.0.1/readyz"];
+            wait::wait_for(PATIENCE, "the API server at its Service's address", || self.enter(&asked))?;
+        }
+        Ok(())
     }
 
     /// Runs a command inside the node: its network, its mounts, its pinned objects.
