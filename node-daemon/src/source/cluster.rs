@@ -16,12 +16,12 @@ use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
-use kube::runtime::reflector::{self, Lookup, ObjectRef, Store, store::Writer};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::reflector::{Lookup, ObjectRef, Store, store::Writer};
+use kube::runtime::{WatchStreamExt, utils, watcher};
 use kube::{Api, Client};
 use meshaccel_crds::{MeshAcceleration, names, validate};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::contact::Contact;
 use self::pauses::Pauses;
@@ -54,15 +54,18 @@ impl Cluster {
         let resource = ApiResource::erase::<MeshAcceleration>(&());
         let writer = Writer::new(resource.clone());
         let accelerations: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-        let accelerations = follow.follow(names::KIND, writer, watcher(accelerations, config.clone()));
-        let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-        let namespaces = follow.follow("Namespace", Writer::default(), watcher(namespaces, config.clone()));
-        let own = config.clone().fields(&format!("metadata.name={node}"));
-        let nodes = Api::<PartialObjectMeta<Node>>::all(client.clone());
-        let nodes = follow.follow("Node", Writer::default(), watcher(nodes, own));
-        let own = config.fields(&format!("spec.nodeName={node}"));
-        let pods = watcher(Api::<Pod>::all(client.clone()), own).modify(trim::pod);
-        let pods = follow.follow("Pod", Writer::default(), pods);
+        let every = config.clone();
+        let watch = move || watcher(accelerations.clone(), every.clone());
+        let accelerations = follow.follow(names::KIND, writer, watch);
+        let (namespaces, every) = (Api::<PartialObjectMeta<Namespace>>::all(client.clone()), config.clone());
+        let watch = move || watcher(namespaces.clone(), every.clone());
+        let namespaces = follow.follow("Namespace", Writer::default(), watch);
+        let (nodes, own) = (Api::<PartialObjectMeta<Node>>::all(client.clone()), config.clone());
+        let own = own.fields(&format!("metadata.name={node}"));
+        let nodes = follow.follow("Node", Writer::default(), move || watcher(nodes.clone(), own.clone()));
+        let (pods, own) = (Api::<Pod>::all(client.clone()), config.fields(&format!("spec.nodeName={node}")));
+        let watch = move || watcher(pods.clone(), own.clone()).modify(trim::pod);
+        let pods = follow.follow("Pod", Writer::default(), watch);
         Self { node: node.to_owned(), accelerations, namespaces, pods, nodes, changes, due: None, contact }
     }
 
@@ -145,34 +148,48 @@ struct Follow<'a> {
 
 impl Follow<'_> {
     /// Spawns the task of one watch; it ends with the runtime.
-    fn follow<K>(
+    fn follow<K, S>(
         &self,
         kind: &'static str,
-        writer: Writer<K>,
-        events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        mut writer: Writer<K>,
+        watch: impl Fn() -> S + Send + 'static,
     ) -> Store<K>
     where
+        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
         K: Lookup + Clone + Send + Sync + 'static,
         K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
     {
         let store = writer.as_reader();
         let (changes, contact) = (Arc::clone(self.changes), self.contact.clone());
-        let events = reflector::reflector(writer, events.backoff(Pauses::default()));
         tokio::spawn(async move {
-            let mut events = std::pin::pin!(events);
-            while let Some(event) = events.next().await {
-                match event {
-                    Ok(event) => {
-                        contact.made(kind);
-                        if matches!(event, watcher::Event::InitDone) {
-                            contact.whole(kind);
+            let mut pauses = Pauses::default();
+            loop {
+                // Always a new list: after an outage the state may be an older one (a restored backup), and a watch from the
+                // revision that was known would wait in silence until the cluster has come so far again.
+                let mut events = Box::pin(watch());
+                while let Some(event) = events.next().await {
+                    let event = match event {
+                        Ok(event) => event,
+                        Err(error) => {
+                            contact.lost(kind, &error);
+                            break;
                         }
-                        if !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_)) {
+                    };
+                    writer.apply_watcher_event(&event);
+                    match event {
+                        // It was asked, and has not answered yet.
+                        watcher::Event::Init => continue,
+                        watcher::Event::InitApply(_) => {}
+                        watcher::Event::InitDone => {
+                            contact.whole(kind);
                             changes.notify_one();
                         }
+                        watcher::Event::Apply(_) | watcher::Event::Delete(_) => changes.notify_one(),
                     }
-                    Err(error) => contact.lost(kind, &error),
+                    contact.made(kind);
+                    utils::Backoff::reset(&mut pauses);
                 }
+                sleep(pauses.next().unwrap_or_default()).await;
             }
         });
         store
