@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
@@ -70,17 +70,23 @@ fn ports_of_short_connections_are_only_sampled(promotion: Promotion) -> Result<(
     let recorded = short(400)? - learnt;
     ensure!((1..400).contains(&recorded), "{recorded} sockets of 800 were recorded");
     ensure!(daemon.events("not_recorded")? > 400, "{} were not", daemon.events("not_recorded")?);
-    // One that lives brings back the rest, as soon as it is in the sample.
-    wait_for(LIMIT, "a long connection to be redirected", || {
+    // One that is not in the sample is recorded once it lives, and brings back the rest.
+    let mut outlived = wait_for(LIMIT, "a connection that is not in the sample", || {
         let mut pair = service.pair(Some(pods.netns(0)))?;
-        let redirected = daemon.connections()?.of(&pair.client)?.is_some();
-        if redirected {
-            daemon.warm(&mut pair)?;
+        if daemon.connections()?.of(&pair.client)?.is_none() {
+            return Ok(pair);
         }
+        request::by_hand(&mut pair, 1, 64)?;
         pair.close()?;
-        ensure!(redirected, "not in the sample");
+        bail!("in the sample")
+    })?;
+    wait_for(LIMIT, "a connection that goes on to be redirected", || {
+        request::by_hand(&mut outlived, 10, 64)?;
+        let redirected = daemon.redirected(&outlived)?;
+        ensure!(redirected > 0, "{redirected} messages");
         Ok(())
     })?;
+    outlived.close()?;
     let before = daemon.events("recorded")?;
     let mut pair = service.pair(Some(pods.netns(0)))?;
     ensure!(daemon.events("recorded")? == before + 2, "the next connection is not recorded");

@@ -67,6 +67,6 @@ numbered! {
         /// A TCP socket of a selected pod was read with splice(2) for the first time.
         SpliceSeen = 14 => "splice_seen", "TCP sockets of selected pods that were read with splice(2)";
         /// Not recorded: connections of its port are short.
-        NotRecorded = 15 => "not_recorded", "connections not recorded because connections of their port are short";
+        NotRecorded = 15 => "not_recorded", "connections not recorded at first because connections of their port are short";
     }
 }

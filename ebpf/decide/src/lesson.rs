@@ -1,7 +1,7 @@
 //! Are connections of this port worth recording?
 //!
 //! Recording costs about a tenth of a connection that is opened for one request. So where connections have been short for
-//! long, only a sample is recorded; the first of them that lives brings back the rest.
+//! long, only a sample is recorded at once. Any other is when it has outlived them, and brings back the rest.
 
 use meshaccel_abi::EndId;
 
@@ -22,6 +22,18 @@ pub fn skips(short_lived: u32, id: &EndId) -> bool {
     !(mixed >> 16).is_multiple_of(SAMPLE)
 }
 
+/// Data segments each way after which an unrecorded connection lives longer than the short ones: 16.
+const OUTLIVED: u32 = 16;
+/// Data segments sent after which it does even if next to nothing came back: 64. A stream had better be known, too, and asks
+/// no more from then on.
+const STREAMS: u32 = 64;
+
+/// Is an unrecorded connection, of which TCP counted so many data segments, worth recording after all?
+#[inline(always)]
+pub fn outlives(segments_in: u32, segments_out: u32) -> bool {
+    (segments_in >= OUTLIVED && segments_out >= OUTLIVED) || segments_out >= STREAMS
+}
+
 /// Did a connection that ends pay for its promotion? One that was given up has passed most messages, or carried few.
 #[inline(always)]
 pub fn pays(redirected: u64, passed: u64) -> bool {
@@ -40,6 +52,12 @@ mod tests {
         assert!(ids().all(|id| !skips(SHORT_IN_A_ROW - 1, &id)));
         let recorded = ids().filter(|id| !skips(SHORT_IN_A_ROW, id)).count();
         assert!((500..2000).contains(&recorded), "{recorded} of 16000");
+    }
+
+    #[test]
+    fn what_goes_on_outlives_the_short_ones() {
+        assert!(!outlives(10, 10) && !outlives(1000, 15) && !outlives(15, 63));
+        assert!(outlives(16, 16) && outlives(0, 64));
     }
 
     #[test]

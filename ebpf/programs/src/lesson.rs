@@ -19,6 +19,22 @@ pub fn skips(key: &SocketKey, id: &EndId) -> bool {
     learnt.is_some_and(|learnt| lesson::skips(learnt.short_lived, id))
 }
 
+/// Which end of an unrecorded connection this is: the one whose port has taught something. (An active end's own port is one
+/// of those that the kernel picks. Should both have, nobody can tell.)
+#[inline(always)]
+pub fn role(key: &SocketKey) -> Option<Role> {
+    let taught = |port, role: Role| {
+        // SAFETY: whether it is there is all that is asked.
+        unsafe { ma_lessons.get(LessonKey { netns_cookie: key.netns_cookie, port, role: role as u16, zero: 0 }) }
+            .is_some()
+    };
+    match (taught(key.remote.port(), Role::Active), taught(key.local.port(), Role::Passive)) {
+        (true, false) => Some(Role::Active),
+        (false, true) => Some(Role::Passive),
+        _ => None,
+    }
+}
+
 /// Were connections of this port promoted in vain, since the last that was not?
 #[inline(always)]
 pub fn no_gain_before(connection: &Connection) -> bool {

@@ -1,7 +1,8 @@
 //! The kernel programs of meshaccel, one object. Each program is five steps, each one call: read the context, look up,
 //! decide (`meshaccel-decide`), act, count.
 //!
-//! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close
+//! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close; [`outlived`] later, where most
+//!   are short
 //! * [`skmsg`] redirects or passes each message of a promoted socket
 //! * [`splice`] sees who reads TCP sockets with splice(2); [`call`] the system call that is sending
 //! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
@@ -23,6 +24,7 @@ mod iterator;
 mod lesson;
 mod list;
 mod maps;
+mod outlived;
 mod pair;
 mod promote;
 mod record;

@@ -22,7 +22,7 @@ use meshaccel_abi::connection::{
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::demands;
-use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
+use meshaccel_decide::evidence::{Evidence, READ_FIRST, YOUNG, worth};
 use meshaccel_decide::gain::stays_out;
 use meshaccel_decide::side::side;
 
@@ -203,6 +203,8 @@ fn weigh(own: Own, connection: &mut Connection, policy: &Policy, no_gain_before:
         application_reads: application_reads(connection.side, policy),
         peer_application_reads: application_reads(connection.peer_side, policy),
         no_gain_before,
+        // SAFETY: no arguments.
+        young: unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.recorded_at) < YOUNG,
     });
     if worth == Err(Reason::OneWay) {
         // Should it begin to go both ways, what came before must not count against it.
@@ -276,8 +278,12 @@ fn forbidden(connection: &Connection, policy: &Policy) -> Option<Reason> {
 fn is_alone(connection: &Connection, policy: &Policy) -> bool {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    now.wrapping_sub(connection.promoted_at) >= GRACE
-        && !pair::find(connection, policy.flags).is_ok_and(|peer| peer.state != STATE_CANDIDATE)
+    let late = now.wrapping_sub(connection.promoted_at) >= GRACE;
+    match pair::find(connection, policy.flags) {
+        // One that gained nothing stays out for a while; any other may be about to come.
+        Ok(peer) => peer.state == STATE_CANDIDATE && (late || is_no_gain(peer.left_for)),
+        Err(_) => late,
+    }
 }
 
 /// It had unread bytes in its TCP queue when it entered, which no sender knows of. When it has not read on for a while

@@ -7,12 +7,13 @@ use crate::counters;
 use crate::demote;
 use crate::lesson;
 use crate::maps::{ma_ends, ma_sockets, offset};
+use crate::outlived;
 use crate::pair;
 use crate::record::{self, policy_of};
 use crate::socket::{AF_INET6, Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
 use aya_ebpf::bindings::{
-    BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB,
-    BPF_SOCK_OPS_STATE_CB_FLAG, bpf_sock_ops,
+    BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_RTT_CB,
+    BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, bpf_sock_ops,
 };
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::sock_ops;
@@ -31,6 +32,7 @@ pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
         BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => established(&ctx, Role::Active),
         BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => established(&ctx, Role::Passive),
         BPF_SOCK_OPS_STATE_CB => state_changed(&ctx),
+        BPF_SOCK_OPS_RTT_CB => outlived::look(&ctx),
         _ => {}
     }
     1
@@ -49,7 +51,7 @@ fn established(ctx: &SockOpsContext, role: Role) {
         demote::remove(earlier.id, earlier.key);
         let _ = ma_ends.remove(earlier.id);
     }
-    if lesson::skips(&key, &id) {
+    if lesson::skips(&key, &id) && outlived::watch(ctx) {
         counters::event(Event::NotRecorded);
         return;
     }
@@ -153,7 +155,7 @@ fn disconnects(from: u32, own: Own) -> bool {
 }
 
 #[inline(always)]
-fn socket(ctx: &SockOpsContext) -> Option<(*mut c_void, Own)> {
+pub fn socket(ctx: &SockOpsContext) -> Option<(*mut c_void, Own)> {
     // SAFETY: a field of the context.
     let socket: *mut c_void = unsafe { (*ctx.ops).__bindgen_anon_2.sk.cast() };
     Some((socket, Own::new(socket)?))
