@@ -26,7 +26,7 @@ use crate::{Error, admin, uninstall};
 
 /// How often selected pods are looked for again (a namespace may appear or vanish without a change of the objects).
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// While a selected pod is being started: its first connections had better be recorded.
+/// The same for pods that are being started: their first connections had better be recorded.
 const LOOK_SOON: Duration = Duration::from_millis(100);
 /// How often stale records are swept: they cost memory, nothing else.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ impl Daemon {
             self.see(objects).await;
         }
         let now = Instant::now();
-        let (mut next_pass, mut next_look) = (now, now + LOOK_AGAIN);
+        let (mut next_pass, mut next_look, mut look_at_all) = (now, now + LOOK_AGAIN, now + LOOK_AGAIN);
         let (mut next_sweep, mut next_report) = (now + SWEEP, now);
         loop {
             tokio::select! {
@@ -118,9 +118,12 @@ impl Daemon {
                         tracing::info!("Uninstalled by somebody else; ending");
                         return Ok(Ended::Uninstalled);
                     }
-                    self.reconcile().await;
-                    let now = Instant::now();
-                    next_look = now + if self.installation.is_expecting(now) { LOOK_SOON } else { LOOK_AGAIN };
+                    if Instant::now() >= look_at_all || self.has_appeared() {
+                        self.reconcile().await;
+                        look_at_all = Instant::now() + LOOK_AGAIN;
+                    }
+                    let soon = Instant::now() + LOOK_SOON;
+                    next_look = if self.installation.is_expecting(soon) { soon } else { look_at_all };
                 }
                 () = sleep_until(next_sweep.into()) => {
                     next_sweep = Instant::now() + SWEEP;
@@ -191,6 +194,12 @@ impl Daemon {
             s.problems = problems.iter().cloned().collect();
         });
         self.said = problems;
+    }
+
+    /// A pod that was being started has a sandbox now.
+    fn has_appeared(&mut self) -> bool {
+        let selection = self.world.as_ref().map(|(_, selection)| selection);
+        selection.is_some_and(|selection| self.installation.has_appeared(selection, Instant::now()))
     }
 
     /// Gives the time until the next pass.

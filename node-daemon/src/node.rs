@@ -154,6 +154,13 @@ impl Node {
         self.expected.values().any(|since| now.duration_since(*since) < EXPECTED_FOR)
     }
 
+    /// Has one of those a sandbox by now? Asks for no other pod.
+    pub fn has_appeared(&mut self, selection: &Selection, now: Instant) -> bool {
+        let mut expected =
+            selection.pods.iter().filter(|pod| self.expected.contains_key(&name(&pod.namespace, &pod.name)));
+        expected.any(|pod| !matches!(self.locator.locate(&pod.location, now), Err(LocateError::NoSandbox)))
+    }
+
     /// Nothing is selected, and nothing is left of what was.
     pub fn is_empty(&self) -> bool {
         self.leaving.is_empty() && self.planned.as_ref().is_some_and(Vec::is_empty)

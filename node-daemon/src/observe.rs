@@ -118,7 +118,7 @@ impl Locator {
             return Some(path.clone());
         }
         self.found.remove(uid);
-        let process = sandbox::oldest_process(&self.sandboxes.cgroup(uid)?)?;
+        let process = sandbox::oldest_process(&self.sandboxes.cgroup(uid)?).filter(|pid| sandbox::has_moved(*pid))?;
         let path = PathBuf::from(format!("/proc/{process}/ns/net"));
         self.found.insert(uid.to_owned(), path.clone());
         Some(path)
@@ -207,6 +207,8 @@ fn first_process(cgroup: &Path, depth: u32) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     fn locate(location: Location) -> String {
@@ -234,5 +236,34 @@ mod tests {
         assert_eq!(found.cookie, netns::own_cookie().unwrap());
         let other = netns::in_new(netns::own_cookie).unwrap().unwrap();
         assert_ne!(found.cookie, other);
+    }
+
+    /// In a control group, and still in the network namespace that it was started in: that is the node's.
+    #[test]
+    fn a_sandbox_that_is_being_started_is_not_taken_for_the_node() {
+        const UID: &str = "3f2c1a9e-8d47-4b60-9c15-7e2a6b0d4f31";
+        let root = tempfile::tempdir().unwrap();
+        let container = root.path().join(format!("kubepods/pod{UID}/container"));
+        std::fs::create_dir_all(&container).unwrap();
+        let mut locator = Locator { host: None, ..Locator::new(root.path()) };
+        let mut locate_with = |program: &str, arguments: &[&str], limit: Duration| {
+            let mut child = Command::new(program).args(arguments).spawn().unwrap();
+            std::fs::write(container.join("cgroup.procs"), child.id().to_string()).unwrap();
+            let start = Instant::now();
+            let found = loop {
+                let found = locator.locate(&Location::Pod(UID.to_owned()), Instant::now());
+                if found.is_ok() || start.elapsed() > limit {
+                    break found;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            };
+            child.kill().unwrap();
+            child.wait().unwrap();
+            found
+        };
+        let stayed = locate_with("sleep", &["60"], Duration::from_millis(100));
+        assert!(matches!(stayed, Err(LocateError::NoSandbox)), "{stayed:?}");
+        let moved = locate_with("unshare", &["--net", "sleep", "60"], Duration::from_secs(10)).unwrap();
+        assert_ne!(moved.cookie, netns::own_cookie().unwrap());
     }
 }

@@ -125,6 +125,11 @@ impl Installation {
         self.node.as_ref().is_some_and(|node| node.is_expecting(now))
     }
 
+    /// Has one of those a sandbox by now?
+    pub fn has_appeared(&mut self, selection: &Selection, now: Instant) -> bool {
+        self.node.as_mut().is_some_and(|node| node.has_appeared(selection, now))
+    }
+
     /// One pass: the time until the next, and what the last review counted.
     pub fn pass(&mut self) -> Result<(Duration, Tally), Error> {
         match &mut self.node {

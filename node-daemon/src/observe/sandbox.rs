@@ -9,7 +9,9 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// How deep pods' cgroups may lie below the root: kind's systemd tree has four levels above them.
@@ -98,12 +100,33 @@ pub fn oldest_process(cgroup: &Path) -> Option<i32> {
     processes.filter_map(|pid| Some((started(pid)?, pid))).min().map(|(_, pid)| pid)
 }
 
-/// When a process was started, in clock ticks since the machine was (field 22 of proc_pid_stat(5)).
+/// Has it a network namespace other than its parent's? A runtime puts a process into the pod's cgroup first, and into its
+/// namespaces a moment later; until then it is in the node's own.
+pub fn has_moved(pid: i32) -> bool {
+    // 0: a parent of another pid namespace.
+    let parent = field::<i32>(pid, 4).filter(|parent| *parent > 0);
+    match (inode(pid), parent.and_then(inode)) {
+        (Some(own), Some(parents)) => own != parents,
+        (own, _) => own.is_some(),
+    }
+}
+
+/// Of a process' network namespace.
+fn inode(pid: i32) -> Option<u64> {
+    fs::metadata(format!("/proc/{pid}/ns/net")).ok().map(|metadata| metadata.ino())
+}
+
+/// When a process was started, in clock ticks since the machine was.
 fn started(pid: i32) -> Option<u64> {
+    field(pid, 22)
+}
+
+/// A field of proc_pid_stat(5), by its number there, from 3.
+fn field<T: FromStr>(pid: i32, number: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold anything, brackets and blanks too.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
+    fields.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
 #[cfg(test)]
