@@ -55,8 +55,9 @@ impl Cluster {
     pub fn run<T>(extent: Extent, images: &[&str], body: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let cluster = Self::start(extent, images, "")?;
         let result = body(&cluster);
-        if result.is_err() {
-            eprintln!("{}", report::write(&cluster));
+        if let Err(error) = &result {
+            // On both sides of what there is to know, of which somebody may see one end only.
+            eprintln!("--- {error:#}\n{}--- {error:#}", report::write(&cluster));
         }
         result
     }

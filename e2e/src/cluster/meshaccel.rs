@@ -1,5 +1,6 @@
 //! meshaccel in a cluster, installed as a person does: the CRDs, the operator's manifest, then objects.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -91,7 +92,7 @@ impl<'a> Meshaccel<'a> {
                 let rows = self.connections_of(app)?;
                 let redirected = |row: &&Value| row["path"] == "redirected" && row["redirected"]["messages"] != 0;
                 let count = rows.iter().filter(redirected).count();
-                ensure!(count >= 2, "{count} sockets of the {app} are redirected, of {}", rows.len());
+                ensure!(count >= 2, "{count} sockets of the {app} are redirected, of {}: {}", rows.len(), paths(&rows));
             }
             Ok(())
         })
@@ -144,4 +145,13 @@ impl<'a> Meshaccel<'a> {
     pub fn wait_nothing_left(&self, limit: Duration) -> Result<()> {
         wait::wait_for(limit, "everything to be gone", || self.nothing_is_left())
     }
+}
+
+/// How many of the connections take which path, and why.
+fn paths(rows: &[Value]) -> String {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for row in rows {
+        *counts.entry(format!("{} ({})", row["path"], row["reason"])).or_default() += 1;
+    }
+    format!("{counts:?}")
 }

@@ -6,7 +6,7 @@ use super::Cluster;
 use super::kubectl::is_ready;
 
 /// Lines of each log.
-const LINES: usize = 15;
+const LINES: usize = 8;
 
 /// Pods, events, logs of pods that are not Ready, and the ends of the parts' own logs that hold errors.
 pub(super) fn write(cluster: &Cluster) -> String {
@@ -22,7 +22,7 @@ pub(super) fn write(cluster: &Cluster) -> String {
     for pod in cluster.get_json(&["pods", "-A"]).unwrap_or_default()["items"].as_array().into_iter().flatten() {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
-        let arguments = ["logs", "-n", namespace, name, "--all-containers", "--prefix", "--tail=15"];
+        let arguments = ["logs", "-n", namespace, name, "--all-containers", "--prefix", "--tail=16"];
         let said = cluster.kubectl(&arguments).unwrap_or_else(|error| format!("{error:#}"));
         let state = if is_ready(pod) { "Ready" } else { "not Ready" };
         let _ = writeln!(report, "--- logs of {namespace}/{name}, {state}\n{}", tail(&said, 2 * LINES));
