@@ -26,10 +26,6 @@ const SMALL: u64 = 4096;
 /// where others gained nothing.
 const PATIENCE: u32 = 64;
 
-/// How long a connection is watched before it is tried although others of its port gained nothing, in ns: 1 s. To find out
-/// that it gains nothing either takes a quarter of that.
-pub const YOUNG: u64 = 1_000_000_000;
-
 /// Data segments that must have come from each side before anything is redirected to an application, even where no evidence
 /// of gain is asked for: 4. What it reads first often is not how it reads on: a proxy takes one request with recv(2) and the
 /// rest with splice(2).
@@ -52,8 +48,6 @@ pub struct Evidence {
     pub peer_application_reads: bool,
     /// Connections of its port were promoted in vain.
     pub no_gain_before: bool,
-    /// It was recorded less than [`YOUNG`] ago.
-    pub young: bool,
 }
 
 /// Promote it?
@@ -70,7 +64,7 @@ pub fn worth(evidence: &Evidence) -> Result<(), Reason> {
     if more / ONE_WAY > less && bytes < GAINS_ONE_WAY.wrapping_mul(more as u64) {
         return Err(Reason::OneWay);
     }
-    if evidence.no_gain_before && (less < PATIENCE || evidence.young) {
+    if evidence.no_gain_before && less < PATIENCE {
         return Err(Reason::Candidate);
     }
     if evidence.no_gain_before && bytes > SMALL.wrapping_mul(more as u64) {
@@ -93,7 +87,7 @@ mod tests {
 
     fn evidence(segments_in: u32, segments_out: u32) -> Evidence {
         let (bytes_in, bytes_out) = (u64::from(segments_in) * 64, u64::from(segments_out) * 64);
-        let (application_reads, peer_application_reads, no_gain_before, young) = (true, false, false, false);
+        let (application_reads, peer_application_reads, no_gain_before) = (true, false, false);
         Evidence {
             segments_in,
             segments_out,
@@ -102,7 +96,6 @@ mod tests {
             application_reads,
             peer_application_reads,
             no_gain_before,
-            young,
         }
     }
 
@@ -129,8 +122,6 @@ mod tests {
         let before = |each| Evidence { no_gain_before: true, ..evidence(each, each) };
         assert_eq!(worth(&before(63)), Err(Reason::Candidate));
         assert_eq!(worth(&before(64)), Ok(()));
-        assert_eq!(worth(&Evidence { young: true, ..before(64) }), Err(Reason::Candidate));
-        assert_eq!(worth(&Evidence { young: true, ..evidence(8, 8) }), Ok(()));
         let larger = Evidence { bytes_out: 64 * 5000, bytes_in: 64 * 5000, application_reads: false, ..before(64) };
         assert_eq!(worth(&larger), Err(Reason::Backlogged));
     }

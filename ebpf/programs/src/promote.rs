@@ -22,7 +22,7 @@ use meshaccel_abi::connection::{
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::demands;
-use meshaccel_decide::evidence::{Evidence, READ_FIRST, YOUNG, worth};
+use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::stays_out;
 use meshaccel_decide::side::side;
 
@@ -203,8 +203,6 @@ fn weigh(own: Own, connection: &mut Connection, policy: &Policy, no_gain_before:
         application_reads: application_reads(connection.side, policy),
         peer_application_reads: application_reads(connection.peer_side, policy),
         no_gain_before,
-        // SAFETY: no arguments.
-        young: unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.recorded_at) < YOUNG,
     });
     if worth == Err(Reason::OneWay) {
         // Should it begin to go both ways, what came before must not count against it.
