@@ -107,6 +107,8 @@ pub struct Node {
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
     unfinished: bool,
+    /// Slots of pods that the programs know, as of the last plan.
+    slots: BTreeMap<PodName, Slot>,
     /// Selected pods that have no sandbox yet, and since when they are known.
     expected: BTreeMap<PodName, Instant>,
     /// Whose pods the slots are, or were: names of MeshAccelerations.
@@ -134,6 +136,7 @@ impl Node {
             watching: false,
             planned: None,
             unfinished: false,
+            slots: BTreeMap::new(),
             expected: BTreeMap::new(),
             owners: BTreeMap::new(),
             leaving: BTreeSet::new(),
@@ -290,7 +293,7 @@ impl Node {
             self.reviewed = None;
         }
         self.residences = residences.into_iter().map(|r| (r.cookie, r.path)).collect();
-        self.fill_in(&mut statuses)?;
+        self.fill_in(&mut statuses);
         Ok((statuses, problems))
     }
 
@@ -328,6 +331,7 @@ impl Node {
             policy.flags & ENFORCE == 0 && (!wanted || observed.passing_for.get(slot).is_none_or(|p| *p < plan::GRACE))
         });
         self.unfinished = waiting || !failures.is_empty();
+        self.slots = self.maps.pods()?.into_iter().map(|pod| (pod.pod, pod.slot)).collect();
         let wanted = |cookie: u64| targets.iter().any(|target| target.cookie.0 == cookie);
         let slots = self.maps.policies()?;
         self.owners.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
@@ -361,16 +365,14 @@ impl Node {
         status(pod, state, None)
     }
 
-    fn fill_in(&mut self, statuses: &mut [PodStatus]) -> Result<(), MapsError> {
-        let slots: BTreeMap<PodName, Slot> = self.maps.pods()?.into_iter().map(|pod| (pod.pod, pod.slot)).collect();
+    fn fill_in(&mut self, statuses: &mut [PodStatus]) {
         for status in statuses {
-            status.slot = slots.get(&status.pod).copied();
+            status.slot = self.slots.get(&status.pod).copied();
             if let Some(slot) = status.slot.filter(|_| status.state != PodState::Skipped) {
                 self.owners.insert(slot, status.acceleration.clone());
             }
             status.sockets = status.slot.and_then(|slot| self.tally.slots.get(&slot).copied()).unwrap_or_default();
         }
-        Ok(())
     }
 }
 

@@ -4,7 +4,6 @@ mod sandbox;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use thiserror::Error;
 
 use self::sandbox::Sandboxes;
 use crate::select::Location;
-use crate::sys::files;
+use crate::sys::files::{self, Identity, identity};
 use crate::sys::netns::{self, NetnsCookie};
 
 /// Why a pod's network namespace cannot be had. The message is read after the path's field.
@@ -75,13 +74,6 @@ struct Known {
     cookie: NetnsCookie,
     keep_alive: Duration,
     since: Instant,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    mount: u64,
 }
 
 impl Locator {
@@ -165,11 +157,6 @@ fn keep_alive() -> Duration {
     let file = std::fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established");
     let timeout = file.ok().and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     timeout.map_or(LONGEST_SILENCE, |timeout| LONGEST_SILENCE.min(timeout / 4))
-}
-
-fn identity(path: &Path) -> io::Result<Identity> {
-    let metadata = std::fs::metadata(path)?;
-    Ok(Identity { device: metadata.dev(), inode: metadata.ino(), mount: files::mount_id(path)? })
 }
 
 /// The network namespace of a cgroup: that of any process in it, or below it (a pod's containers are folders below).

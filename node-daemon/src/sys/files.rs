@@ -55,13 +55,26 @@ pub fn mount_bpffs(path: &Path) -> io::Result<()> {
     .map_err(io::Error::from)
 }
 
-/// Id of the mount that `path` is on.
-pub fn mount_id(path: &Path) -> io::Result<u64> {
+/// What tells one file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    device: (u32, u32),
+    inode: u64,
+    mount: u64,
+}
+
+/// Of what `path` leads to.
+pub fn identity(path: &Path) -> io::Result<Identity> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: all zero is a valid statx.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    let asked = libc::STATX_INO | libc::STATX_MNT_ID;
     // SAFETY: the path is a C string, and the kernel fills in the structure.
-    let result = unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, libc::STATX_MNT_ID, &raw mut found) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(found.stx_mnt_id) }
+    let result = unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, asked, &raw mut found) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let device = (found.stx_dev_major, found.stx_dev_minor);
+    Ok(Identity { device, inode: found.stx_ino, mount: found.stx_mnt_id })
 }
