@@ -8,13 +8,14 @@ use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::stage::Pods;
-use meshaccel_e2e::traffic::{Family, Pair, request};
+use meshaccel_e2e::traffic::{Family, Pair, request, socket};
 use meshaccel_e2e::wait::wait_for;
 
 both_promotions!(
     a_stream_of_small_messages_goes_back_to_tcp_and_comes_again,
     ports_of_short_connections_are_only_sampled,
     a_port_that_is_spliced_from_takes_tcp_and_others_do_not,
+    a_stream_that_splice_would_put_out_of_order_is_refused,
 );
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -126,4 +127,22 @@ fn a_port_that_is_spliced_from_takes_tcp_and_others_do_not(promotion: Promotion)
     ensure!(daemon.messages("reader_splices")? >= 20, "the reason was not counted");
     ensure!(daemon.events("splice_seen")? == 1, "{} sockets were seen", daemon.events("splice_seen")?);
     pairs.into_iter().try_for_each(|mut pair| pair.close().map_err(Into::into))
+}
+
+/// Redirected bytes wait, and their reader turns to splice(2), which does not see them: what passed now would be read first.
+fn a_stream_that_splice_would_put_out_of_order_is_refused(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    pair.client.send(64)?;
+    splice_nothing(&pair)?;
+    let refused = socket::send(&pair.client.stream, &[0; 64], libc::MSG_NOSIGNAL);
+    let number = refused.as_ref().err().and_then(std::io::Error::raw_os_error);
+    ensure!(number == Some(libc::EACCES), "send gave {refused:?}");
+    ensure!(daemon.messages("splice_too_late")? == 1, "{} were counted", daemon.messages("splice_too_late")?);
+    // What came before is whole; and the sender is told again (the kernel keeps a verdict that was an error).
+    pair.server.receive(64)?;
+    ensure!(socket::send(&pair.client.stream, &[0; 64], libc::MSG_NOSIGNAL).is_err(), "the stream goes on");
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Invariant 7: the switch takes effect at the next send, loses nothing, and comes back by itself when it was told to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
@@ -96,7 +96,18 @@ fn off_is_off_from_the_next_send_on(promotion: Promotion) -> Result<()> {
         daemon.run_ok(&["on"])?;
         wait_redirecting(&daemon, &mut pair)?;
     }
-    Ok(())
+    // Nothing enters the SOCKHASH either: whoever uninstalls counts on that.
+    daemon.run_ok(&["off"])?;
+    let mut young = pods.pair(0)?;
+    let several_passes = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < several_passes {
+        request::by_hand(&mut young, 20, 64)?;
+        let connections = daemon.connections()?;
+        let (client, server) = connections.both(&young)?;
+        ensure!(!client.promoted && !server.promoted, "promoted while off: {client:?} {server:?}");
+    }
+    daemon.run_ok(&["on"])?;
+    wait_redirecting(&daemon, &mut young)
 }
 
 fn off_for_one_pod_leaves_the_others(promotion: Promotion) -> Result<()> {
@@ -132,7 +143,7 @@ fn off_for_a_while(promotion: Promotion, then: fn(&mut Daemon) -> Result<()>) ->
     let mut pair = pods.pair(0)?;
     daemon.warm(&mut pair)?;
     daemon.run_ok(&["off", "--for", "3s"])?;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let before = daemon.redirected(&pair)?;
     then(&mut daemon)?;
     request::by_hand(&mut pair, 50, 64)?;
