@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::cluster::Cluster;
 use meshaccel_e2e::cluster::mesh::{self, Mesh};
 use meshaccel_e2e::cluster::story::{LIMIT, timed, with_accelerated_mesh};
+use meshaccel_e2e::mesh::interception::Provider;
 use meshaccel_e2e::wait::wait_for;
 use serde_json::{Value, json};
 
@@ -93,7 +94,7 @@ fn a_namespace_deleted_and_a_node_drained_come_back() {
         gone("namespace deleted -> status without pods")?;
         let object = meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
         ensure!(object["status"]["connections"] == 0, "{}", object["status"]);
-        Mesh::apply(cluster)?;
+        Mesh::apply(cluster, Provider::Istio)?;
         timed("namespace there again -> redirected", || meshaccel.wait_redirected(LIMIT))
     });
 }

@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use meshaccel_e2e::cluster::meshaccel::Meshaccel;
 use meshaccel_e2e::cluster::story::{LIMIT, timed, with_accelerated_mesh, with_mesh};
+use meshaccel_e2e::mesh::interception::Provider;
 use meshaccel_e2e::wait::wait_for;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ fn edits_are_followed_and_no_request_fails() {
 /// Observe is proved by the kernel's own table, not by what the daemon says of it.
 #[test]
 fn observing_puts_nothing_into_the_sockhash_and_tells_what_it_would() {
-    with_mesh(|_, mesh, meshaccel| {
+    with_mesh(Provider::Istio, |_, mesh, meshaccel| {
         meshaccel.accelerate("mesh", "Observe")?;
         meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
         let observed = |report: &Value| {

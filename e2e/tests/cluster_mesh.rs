@@ -3,13 +3,23 @@
 use anyhow::ensure;
 use meshaccel_e2e::cluster::mesh::Mesh;
 use meshaccel_e2e::cluster::{Cluster, Extent};
+use meshaccel_e2e::mesh::interception::Provider;
 use meshaccel_e2e::stage;
 
 #[test]
 fn the_mesh_carries_its_load() {
+    carries_its_load(Provider::Istio);
+}
+
+#[test]
+fn the_mesh_carries_its_load_with_linkerds_rules() {
+    carries_its_load(Provider::Linkerd);
+}
+
+fn carries_its_load(provider: Provider) {
     stage::check(|| {
         Cluster::run(Extent::Node, &["mesh"], |cluster| {
-            let mesh = Mesh::apply(cluster)?;
+            let mesh = Mesh::apply(cluster, provider)?;
             let counts = mesh.load_goes_on(2000)?;
             ensure!(counts.connections >= 4, "{counts:?}");
             // Nothing went past the sidecars, and TLS ran between them.
@@ -30,7 +40,7 @@ fn the_mesh_carries_its_load() {
 fn the_load_outlives_the_control_plane() {
     stage::check(|| {
         Cluster::run(Extent::Node, &["mesh"], |cluster| {
-            let mesh = Mesh::apply(cluster)?;
+            let mesh = Mesh::apply(cluster, Provider::Istio)?;
             let before = mesh.load_goes_on(100)?;
             cluster.stop_part("kube-apiserver")?;
             ensure!(mesh.counts().is_err(), "the API server still answers");

@@ -6,10 +6,16 @@ use std::time::Duration;
 use anyhow::ensure;
 use meshaccel_e2e::cluster::meshaccel::NAMESPACE;
 use meshaccel_e2e::cluster::story::{self, LIMIT, timed, with_accelerated_mesh, with_mesh};
+use meshaccel_e2e::mesh::interception::Provider;
 
 #[test]
 fn from_apply_to_delete_no_request_fails() {
-    with_mesh(story::from_apply_to_delete);
+    with_mesh(Provider::Istio, story::from_apply_to_delete);
+}
+
+#[test]
+fn from_apply_to_delete_no_request_fails_with_linkerds_rules() {
+    with_mesh(Provider::Linkerd, story::from_apply_to_delete);
 }
 
 #[test]

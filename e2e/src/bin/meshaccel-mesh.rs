@@ -11,7 +11,7 @@ use meshaccel_e2e::cluster::{istio, mesh};
 use meshaccel_e2e::load::endless::{self, Settings, Speech};
 use meshaccel_e2e::load::pattern::Task;
 use meshaccel_e2e::load::{client, echo, exchange, server};
-use meshaccel_e2e::mesh::interception::IstioRules;
+use meshaccel_e2e::mesh::interception::{IstioRules, Provider};
 use meshaccel_e2e::mesh::{envoy, files};
 
 /// A service mesh in two pods, to be accelerated: `meshaccel-mesh manifests | kubectl apply -f -`.
@@ -29,6 +29,9 @@ enum Command {
         /// For a cluster with Istio, which injects its own sidecars: applications only
         #[arg(long)]
         istio: bool,
+        /// Linkerd's rules, names and users instead of Istio's
+        #[arg(long, conflicts_with = "istio")]
+        linkerd: bool,
     },
     /// Write the files that its server serves into a folder
     Files { folder: PathBuf },
@@ -110,8 +113,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Manifests { istio: true } => print!("{}", istio::OBJECTS),
-        Command::Manifests { istio: false } => print!("{}", mesh::manifests()?),
+        Command::Manifests { istio: true, .. } => print!("{}", istio::OBJECTS),
+        Command::Manifests { linkerd, .. } => {
+            let provider = if linkerd { Provider::Linkerd } else { Provider::Istio };
+            print!("{}", mesh::manifests(provider)?);
+        }
         Command::Files { folder } => files::write_served(&folder)?,
         Command::Load(Load { server, speech, connections, renew_after, pause, status }) => {
             let pause = Duration::from_millis(pause);

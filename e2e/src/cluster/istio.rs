@@ -12,7 +12,12 @@ pub const IMAGES: [&str; 4] = ["coredns", "pilot", "proxyv2", "echo"];
 pub const OBJECTS: &str = include_str!("../../manifests/istio.yaml");
 
 /// HTTP, gRPC, TCP.
-const KIND: Kind = Kind { loads: &[9101, 9102, 9103], admin: &["pilot-agent", "request", "GET"], stats: "stats" };
+const KIND: Kind = Kind {
+    loads: &[9101, 9102, 9103],
+    container: "istio-proxy",
+    admin: &["pilot-agent", "request", "GET"],
+    stats: "stats",
+};
 
 /// Applies the manifests and waits until client and server are Ready: the client is once the first request of each load
 /// succeeded.

@@ -1,5 +1,5 @@
-//! The mesh of `e2e/manifests/mesh.yaml`: two pods with real Envoys, mutual TLS between them, and a load that goes on.
-//! What can be asked of it can be asked of another one, too ([`Kind`]).
+//! The mesh of `e2e/manifests/mesh.yaml`: two pods with real Envoys, mutual TLS between them, and a load that goes on; with
+//! Istio's rules or Linkerd's. What can be asked of it can be asked of another one, too ([`Kind`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,21 +23,49 @@ const MOUNTED: &str = "/etc/mesh";
 /// Images and certificates are there; Envoys take a second.
 const START: Duration = Duration::from_secs(90);
 
+/// What Linkerd's injector writes where Istio's writes something else.
+const LINKERD: [(&str, &str); 5] = [
+    (
+        r#"{sidecar.istio.io/status: '{"initContainers":["istio-init","istio-proxy"],"containers":null}'}"#,
+        "{linkerd.io/inject: enabled}",
+    ),
+    (
+        r#"command: [meshaccel-mesh]
+          # As Istio's injector writes them.
+          args: [istio-iptables, -p, "15001", -z, "15006", -u, "1337", -m, REDIRECT, -i, "*", -x, "", -b, "*", -d, "15090,15021,15020"]"#,
+        r#"command: [proxy-init]
+          args: [--incoming-proxy-port, "4143", --outgoing-proxy-port, "4140", --proxy-uid, "2102", --inbound-ports-to-ignore, "4190,4191,4567,4568,15020,15021", --outbound-ports-to-ignore, "4567,4568"]"#,
+    ),
+    ("istio-init", "linkerd-init"),
+    ("istio-proxy", "linkerd-proxy"),
+    ("1337", "2102"),
+];
+
 /// Everything for `kubectl apply -f -`: the objects, and a Secret for each sidecar with its configuration and
 /// certificates, which are made now and hold for a day.
-pub fn manifests() -> Result<String> {
+pub fn manifests(provider: Provider) -> Result<String> {
     let directory = tempfile::tempdir()?;
     let certificates = Certificates::new(directory.path()).context("cannot make the certificate authority")?;
-    let mut stream = OBJECTS.to_owned();
+    let mut stream = objects(provider);
     for (pod, peer) in [("client", "server"), ("server", "client")] {
-        certificates.issue(pod, Provider::Istio.proxy_user())?;
-        stream += &format!("---\n{:#}\n", secret(pod, peer, &certificates)?);
+        certificates.issue(pod, provider.proxy_user())?;
+        stream += &format!("---\n{:#}\n", secret(pod, peer, provider, &certificates)?);
     }
     Ok(stream)
 }
 
-fn secret(pod: &str, peer: &str, certificates: &Certificates) -> Result<Value> {
-    let mut data = json!({ "envoy.json": format!("{:#}", envoy::for_container(pod, peer, Path::new(MOUNTED))) });
+fn objects(provider: Provider) -> String {
+    match provider {
+        Provider::Istio => OBJECTS.to_owned(),
+        Provider::Linkerd => {
+            LINKERD.iter().fold(OBJECTS.to_owned(), |text, (istio, linkerd)| text.replace(istio, linkerd))
+        }
+    }
+}
+
+fn secret(pod: &str, peer: &str, provider: Provider, certificates: &Certificates) -> Result<Value> {
+    let configuration = envoy::for_container(pod, peer, provider, Path::new(MOUNTED));
+    let mut data = json!({ "envoy.json": format!("{configuration:#}") });
     for file in ["ca.crt", &format!("{pod}.crt"), &format!("{pod}.key")] {
         data[file] = std::fs::read_to_string(certificates.file(file))?.into();
     }
@@ -52,6 +80,8 @@ fn secret(pod: &str, peer: &str, certificates: &Certificates) -> Result<Value> {
 pub struct Kind {
     /// Ports of the client pod: each serves the counts of one load.
     pub loads: &'static [u16],
+    /// The sidecar.
+    pub container: &'static str,
     /// Asks a sidecar's Envoy from inside its container, for the path that follows.
     pub admin: &'static [&'static str],
     /// The path of its counters.
@@ -59,7 +89,10 @@ pub struct Kind {
 }
 
 /// The one of this file.
-const OWN: Kind = Kind { loads: &[15020], admin: &["meshaccel-mesh", "admin"], stats: "/stats" };
+const OWN: Kind =
+    Kind { loads: &[15020], container: "istio-proxy", admin: &["meshaccel-mesh", "admin"], stats: "/stats" };
+/// The same with Linkerd's rules.
+const LINKERD_OWN: Kind = Kind { container: "linkerd-proxy", ..OWN };
 
 /// The mesh in a cluster.
 #[derive(Debug)]
@@ -71,8 +104,12 @@ pub struct Mesh<'a> {
 impl<'a> Mesh<'a> {
     /// Applies the manifests and waits until both pods are Ready: the client is once its first request succeeded. The
     /// cluster must have the image "mesh".
-    pub fn apply(cluster: &'a Cluster) -> Result<Self> {
-        Self::apply_kind(cluster, &OWN, &manifests()?)
+    pub fn apply(cluster: &'a Cluster, provider: Provider) -> Result<Self> {
+        let kind = match provider {
+            Provider::Istio => &OWN,
+            Provider::Linkerd => &LINKERD_OWN,
+        };
+        Self::apply_kind(cluster, kind, &manifests(provider)?)
     }
 
     /// The same for one that has other objects. Its pods are called the same.
@@ -121,7 +158,7 @@ impl<'a> Mesh<'a> {
     pub fn sidecar_stats(&self, app: &str, expression: &str) -> Result<String> {
         let path = format!("{}?filter={expression}", self.kind.stats);
         let target = format!("deployment/{app}");
-        let arguments = ["exec", "-n", NAMESPACE, &target, "-c", "istio-proxy", "--"];
+        let arguments = ["exec", "-n", NAMESPACE, &target, "-c", self.kind.container, "--"];
         self.cluster.kubectl(&[&arguments, self.kind.admin, &[&path]].concat())
     }
 }
@@ -136,9 +173,21 @@ mod tests {
         for pod in ["client", "server"] {
             assert!(OBJECTS.contains(&format!("secretName: mesh-{pod}}}")), "{pod}");
         }
-        let configuration = envoy::for_container("client", "server", Path::new(MOUNTED)).to_string();
+        let configuration = envoy::for_container("client", "server", Provider::Istio, Path::new(MOUNTED)).to_string();
         for file in ["ca.crt", "client.crt", "client.key"] {
             assert!(configuration.contains(&format!("{MOUNTED}/{file}")), "{file}");
         }
+    }
+
+    /// What is replaced is all there; and both injectors' pods are told apart by nothing else.
+    #[test]
+    fn of_linkerds_pods_nothing_is_istios() {
+        for (istio, _) in &LINKERD[..2] {
+            assert_eq!(OBJECTS.matches(istio).count(), 2, "{istio}");
+        }
+        let objects = objects(Provider::Linkerd);
+        let said: Vec<_> = objects.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        let said = said.join("\n");
+        assert!(!said.contains("istio") && !said.contains("1337") && said.contains("runAsUser: 2102"), "{said}");
     }
 }

@@ -8,16 +8,17 @@ use anyhow::{Result, ensure};
 use super::mesh::{Mesh, NAMESPACE};
 use super::meshaccel::Meshaccel;
 use super::{Cluster, Extent};
+use crate::mesh::interception::Provider;
 use crate::{stage, wait};
 
 /// For each step; what it takes is printed.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
 /// Runs `body` on a cluster with the harness's mesh and meshaccel, under load from the beginning to the end.
-pub fn with_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Result<()>) {
+pub fn with_mesh(provider: Provider, body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Result<()>) {
     stage::check(|| {
         Cluster::run(Extent::Node, &["mesh", "node", "operator"], |cluster| {
-            let mesh = Mesh::apply(cluster)?;
+            let mesh = Mesh::apply(cluster, provider)?;
             let meshaccel = Meshaccel::install(cluster)?;
             mesh.load_goes_on(200)?;
             body(cluster, &mesh, &meshaccel)?;
@@ -26,9 +27,9 @@ pub fn with_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Resul
     });
 }
 
-/// The same once the object "mesh" is programmed and connections of both pods are redirected.
+/// The same with Istio's rules, once the object "mesh" is programmed and connections of both pods are redirected.
 pub fn with_accelerated_mesh(body: impl FnOnce(&Cluster, &Mesh<'_>, &Meshaccel<'_>) -> Result<()>) {
-    with_mesh(|cluster, mesh, meshaccel| {
+    with_mesh(Provider::Istio, |cluster, mesh, meshaccel| {
         meshaccel.accelerate("mesh", "Enforce")?;
         meshaccel.wait_redirected(LIMIT)?;
         meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;

@@ -65,10 +65,10 @@ impl Sidecar {
     }
 }
 
-/// The configuration of a sidecar in a container, as Istio's: with a port for the kubelet's probes. `certificates` is
-/// where the container finds them.
-pub fn for_container(pod: &str, peer: &str, certificates: &Path) -> Value {
-    config::with_health(config::bootstrap(pod, peer, Provider::Istio, certificates, true))
+/// The configuration of a sidecar in a container: with a port for the kubelet's probes. `certificates` is where the container
+/// finds them.
+pub fn for_container(pod: &str, peer: &str, provider: Provider, certificates: &Path) -> Value {
+    config::with_health(config::bootstrap(pod, peer, provider, certificates, true))
 }
 
 /// One GET of Envoy's administration interface, from inside the pod.
