@@ -104,9 +104,10 @@ impl Daemon {
             self.see(objects).await;
         }
         let now = Instant::now();
-        let (mut next_pass, mut next_look, mut look_at_all) = (now, now + LOOK_AGAIN, now + LOOK_AGAIN);
+        let (mut next_pass, mut next_look, mut next_try) = (now, now + LOOK_AGAIN, now);
         let (mut next_sweep, mut next_report) = (now + SWEEP, now);
         loop {
+            let is_expecting = self.installation.is_expecting(Instant::now());
             tokio::select! {
                 objects = self.source.changed() => if self.see(objects).await {
                     next_pass = Instant::now();
@@ -118,12 +119,14 @@ impl Daemon {
                         tracing::info!("Uninstalled by somebody else; ending");
                         return Ok(Ended::Uninstalled);
                     }
-                    if Instant::now() >= look_at_all || self.has_appeared() {
+                    self.reconcile().await;
+                    next_look = Instant::now() + LOOK_AGAIN;
+                }
+                () = sleep_until(next_try.into()), if is_expecting => {
+                    if self.has_appeared() {
                         self.reconcile().await;
-                        look_at_all = Instant::now() + LOOK_AGAIN;
                     }
-                    let soon = Instant::now() + LOOK_SOON;
-                    next_look = if self.installation.is_expecting(soon) { soon } else { look_at_all };
+                    next_try = Instant::now() + LOOK_SOON;
                 }
                 () = sleep_until(next_sweep.into()) => {
                     next_sweep = Instant::now() + SWEEP;

@@ -1,18 +1,21 @@
 //! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and iterators;
 //! knows nothing of where objects come from.
 
+mod pod;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::ENFORCE;
 use meshaccel_service::Chain;
-use serde::Serialize;
 
+use self::pod::pod_name;
+pub use self::pod::{PodState, PodStatus};
 use crate::apply::{Resident, apply};
 use crate::kernel::load::Loaded;
 use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
-use crate::kernel::passes::{self, PassError, Passes, SlotTally, Tally};
+use crate::kernel::passes::{self, PassError, Passes, Tally};
 use crate::kernel::pins::Layout;
 use crate::observe::{LocateError, Locator, Residence};
 use crate::plan::{self, Action, Observed, Target};
@@ -35,58 +38,6 @@ const REVIEW_AT_REST: Duration = Duration::from_secs(15);
 
 /// How long a pod without a sandbox is looked for at short intervals.
 const EXPECTED_FOR: Duration = Duration::from_secs(30);
-
-/// What became of a pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PodStatus {
-    pub pod: PodName,
-    /// Name of the MeshAcceleration.
-    pub acceleration: String,
-    pub state: PodState,
-    /// Why, where there is something to say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot: Option<Slot>,
-    /// Sockets of the pod as of the last pass.
-    pub sockets: SlotTally,
-}
-
-/// State of a selected or skipped pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PodState {
-    /// Its connections are redirected where that gains.
-    Accelerated,
-    /// Its connections are watched and left on TCP.
-    Observed,
-    /// Selected with `redirect.enabled: false`.
-    Disabled,
-    /// Matched and left alone.
-    Skipped,
-    /// Selected, but it cannot be found on this machine (yet).
-    Unreachable,
-    /// Selected, and being started or stopped: it has no sandbox now.
-    Expected,
-}
-
-impl PodState {
-    /// All states, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::Accelerated, Self::Observed, Self::Disabled, Self::Skipped, Self::Unreachable, Self::Expected];
-
-    /// The label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accelerated => "accelerated",
-            Self::Observed => "observed",
-            Self::Disabled => "disabled",
-            Self::Skipped => "skipped",
-            Self::Unreachable => "unreachable",
-            Self::Expected => "expected",
-        }
-    }
-}
 
 /// The running installation.
 pub struct Node {
@@ -160,7 +111,7 @@ impl Node {
     /// Has one of those a sandbox by now? Asks for no other pod.
     pub fn has_appeared(&mut self, selection: &Selection, now: Instant) -> bool {
         let mut expected =
-            selection.pods.iter().filter(|pod| self.expected.contains_key(&name(&pod.namespace, &pod.name)));
+            selection.pods.iter().filter(|pod| self.expected.contains_key(&pod_name(&pod.namespace, &pod.name)));
         expected.any(|pod| !matches!(self.locator.locate(&pod.location, now), Err(LocateError::NoSandbox)))
     }
 
@@ -236,7 +187,7 @@ impl Node {
         selection: &Selection,
         now: Instant,
     ) -> Result<(Vec<PodStatus>, Vec<Problem>), crate::Error> {
-        let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(skipped).collect();
+        let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(PodStatus::skipped).collect();
         let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
         let mut expected = BTreeMap::new();
@@ -244,10 +195,10 @@ impl Node {
             let found = self.locator.locate(&pod.location, now);
             if matches!(found, Err(LocateError::NoSandbox)) {
                 // It is being started, or stopped.
-                let name = name(&pod.namespace, &pod.name);
+                let name = pod_name(&pod.namespace, &pod.name);
                 let since = self.expected.get(&name).copied().unwrap_or(now);
                 expected.insert(name, since);
-                statuses.push(status(pod, PodState::Expected, Some(LocateError::NoSandbox.to_string())));
+                statuses.push(PodStatus::absent(pod, PodState::Expected, LocateError::NoSandbox.to_string()));
                 continue;
             }
             let found = found.map_err(|error| error.to_string());
@@ -262,10 +213,10 @@ impl Node {
                 Ok(residence) => {
                     targets.push(target(pod, &residence));
                     residences.push(residence);
-                    statuses.push(self.located(pod));
+                    statuses.push(PodStatus::located(pod));
                 }
                 Err(message) => {
-                    statuses.push(status(pod, PodState::Unreachable, Some(message.clone())));
+                    statuses.push(PodStatus::absent(pod, PodState::Unreachable, message.clone()));
                     problems.push(pod.problem(message));
                 }
             }
@@ -356,15 +307,6 @@ impl Node {
         Ok(())
     }
 
-    fn located(&self, pod: &SelectedPod) -> PodStatus {
-        let state = match (pod.settings.enabled, pod.settings.observe) {
-            (false, _) => PodState::Disabled,
-            (true, true) => PodState::Observed,
-            (true, false) => PodState::Accelerated,
-        };
-        status(pod, state, None)
-    }
-
     fn fill_in(&mut self, statuses: &mut [PodStatus]) {
         for status in statuses {
             status.slot = self.slots.get(&status.pod).copied();
@@ -378,29 +320,9 @@ impl Node {
 
 fn target(pod: &SelectedPod, residence: &Residence) -> Target {
     Target {
-        pod: name(&pod.namespace, &pod.name),
+        pod: pod_name(&pod.namespace, &pod.name),
         cookie: residence.cookie,
         settings: pod.settings.clone(),
         keep_alive: residence.keep_alive,
-    }
-}
-
-fn name(namespace: &str, name: &str) -> PodName {
-    PodName { namespace: namespace.to_owned(), name: name.to_owned() }
-}
-
-fn status(pod: &SelectedPod, state: PodState, message: Option<String>) -> PodStatus {
-    let (pod, acceleration) = (name(&pod.namespace, &pod.name), pod.acceleration.clone());
-    PodStatus { pod, acceleration, state, message, slot: None, sockets: SlotTally::default() }
-}
-
-fn skipped(pod: &crate::select::SkippedPod) -> PodStatus {
-    PodStatus {
-        pod: name(&pod.namespace, &pod.name),
-        acceleration: pod.acceleration.clone(),
-        state: PodState::Skipped,
-        message: Some(pod.message.clone()),
-        slot: None,
-        sockets: SlotTally::default(),
     }
 }

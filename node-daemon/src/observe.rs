@@ -80,7 +80,7 @@ impl Locator {
     /// Learns this machine's own namespace: that of process 1. (The daemon may be in a pod, with that pod's.) `cgroups`: the
     /// root of the cgroup v2 hierarchy.
     pub fn new(cgroups: &Path) -> Self {
-        let host = netns::cookie_at(Path::new("/proc/1/ns/net")).or_else(|_| netns::own_cookie()).ok();
+        let host = netns::cookie_at(&netns::of_process(1)).or_else(|_| netns::own_cookie()).ok();
         Self { sandboxes: Sandboxes::new(cgroups), host, ..Self::default() }
     }
 
@@ -111,7 +111,7 @@ impl Locator {
         }
         self.found.remove(uid);
         let process = sandbox::oldest_process(&self.sandboxes.cgroup(uid)?).filter(|pid| sandbox::has_moved(*pid))?;
-        let path = PathBuf::from(format!("/proc/{process}/ns/net"));
+        let path = netns::of_process(process);
         self.found.insert(uid.to_owned(), path.clone());
         Some(path)
     }
@@ -174,7 +174,7 @@ fn netns_of_cgroup(cgroup: &Path) -> Result<PathBuf, LocateError> {
         return Err(LocateError::NotCgroup { path });
     }
     let process = first_process(cgroup, 0).ok_or(LocateError::EmptyCgroup { path })?;
-    Ok(PathBuf::from(format!("/proc/{process}/ns/net")))
+    Ok(netns::of_process(process))
 }
 
 /// Containers lie one or two levels below a pod; deeper trees are the workload's own business.

@@ -22,7 +22,8 @@ pub(super) fn write(cluster: &Cluster) -> String {
     for pod in cluster.get_json(&["pods", "-A"]).unwrap_or_default()["items"].as_array().into_iter().flatten() {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
-        let arguments = ["logs", "-n", namespace, name, "--all-containers", "--prefix", "--tail=16"];
+        let count = format!("--tail={}", 2 * LINES);
+        let arguments = ["logs", "-n", namespace, name, "--all-containers", "--prefix", &count];
         let said = cluster.kubectl(&arguments).unwrap_or_else(|error| format!("{error:#}"));
         let state = if is_ready(pod) { "Ready" } else { "not Ready" };
         let _ = writeln!(report, "--- logs of {namespace}/{name}, {state}\n{}", tail(&said, 2 * LINES));

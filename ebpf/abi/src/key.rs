@@ -89,6 +89,15 @@ impl EndId {
         Self { client_sequence, server_sequence, role: role as u32 }
     }
 
+    /// The same from the first data sequence numbers that this end sends and receives.
+    #[inline(always)]
+    pub const fn at(role: Role, sent: u32, received: u32) -> Self {
+        match role {
+            Role::Active => Self::new(sent, received, role),
+            Role::Passive => Self::new(received, sent, role),
+        }
+    }
+
     /// Identity of the other end of the same connection.
     #[inline(always)]
     pub const fn peer(&self) -> Self {

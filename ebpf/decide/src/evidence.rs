@@ -24,7 +24,7 @@ const SMALL: u64 = 4096;
 
 /// Segments after which a connection that got hardly an answer is known as one-way; and segments each way that are asked for
 /// where others gained nothing.
-const PATIENCE: u32 = 64;
+pub const PATIENCE: u32 = 64;
 
 /// Data segments that must have come from each side before anything is redirected to an application, even where no evidence
 /// of gain is asked for: 4. What it reads first often is not how it reads on: a proxy takes one request with recv(2) and the

@@ -3,6 +3,7 @@
 //! Recording costs about a tenth of a connection that is opened for one request. So where connections have been short for
 //! long, only a sample is recorded at once. Any other is when it has outlived them, and brings back the rest.
 
+use crate::evidence::PATIENCE;
 use meshaccel_abi::EndId;
 
 /// Short connections in a row from which on only a sample is recorded.
@@ -24,14 +25,11 @@ pub fn skips(short_lived: u32, id: &EndId) -> bool {
 
 /// Data segments each way after which an unrecorded connection lives longer than the short ones: 16.
 const OUTLIVED: u32 = 16;
-/// Data segments sent after which it does even if next to nothing came back: 64. A stream had better be known, too, and asks
-/// no more from then on.
-const STREAMS: u32 = 64;
-
-/// Is an unrecorded connection, of which TCP counted so many data segments, worth recording after all?
+/// Is an unrecorded connection, of which TCP counted so many data segments, worth recording after all? A stream to which next to
+/// nothing came back is, too: it had better be known, and asks no more from then on.
 #[inline(always)]
 pub fn outlives(segments_in: u32, segments_out: u32) -> bool {
-    (segments_in >= OUTLIVED && segments_out >= OUTLIVED) || segments_out >= STREAMS
+    (segments_in >= OUTLIVED && segments_out >= OUTLIVED) || segments_out >= PATIENCE
 }
 
 /// Did a connection that ends pay for its promotion? One that was given up has passed most messages, or carried few.

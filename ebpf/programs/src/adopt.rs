@@ -7,10 +7,10 @@
 use crate::counters;
 use crate::iterator::TcpIterator;
 use crate::maps::ma_adopted;
-use crate::record::{find, mark, policy_of, record};
+use crate::record::{find, record_open};
 use crate::socket::{Own, TCP_ESTABLISHED};
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_seq_write};
-use meshaccel_abi::{AdoptSample, Event, SocketKey};
+use meshaccel_abi::{AdoptSample, Event};
 
 #[unsafe(link_section = "iter/tcp")]
 #[unsafe(no_mangle)]
@@ -28,11 +28,7 @@ pub fn ma_adopt(ctx: *mut TcpIterator) -> u32 {
     let socket_cookie = unsafe { bpf_get_socket_cookie(socket) };
     // SAFETY: the entry is written before the pass starts and removed after it.
     if let Some(&id) = unsafe { ma_adopted.get(socket_cookie) } {
-        let netns_cookie = own.netns_cookie();
-        let Some((slot, policy)) = policy_of(netns_cookie) else { return 0 };
-        let key = SocketKey { local: own.local(), remote: own.remote(), generation: 0, netns_cookie, socket_cookie };
-        if record(socket, own, &key, id, slot, policy).is_some() {
-            mark(socket);
+        if record_open(socket, own, &own.key(own.netns_cookie(), socket_cookie), id) {
             counters::event(Event::Adopted);
         }
         return 0;

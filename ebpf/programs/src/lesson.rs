@@ -7,8 +7,14 @@ use meshaccel_decide::lesson;
 /// The port of an end.
 #[inline(always)]
 pub fn of(key: &SocketKey, id: &EndId) -> LessonKey {
-    let port = if id.role == Role::Active as u32 { key.remote.port() } else { key.local.port() };
-    LessonKey { netns_cookie: key.netns_cookie, port, role: id.role as u16, zero: 0 }
+    at(key, id.role)
+}
+
+/// The port of the connection, were this its end with that role.
+#[inline(always)]
+fn at(key: &SocketKey, role: u32) -> LessonKey {
+    let port = if role == Role::Active as u32 { key.remote.port() } else { key.local.port() };
+    LessonKey { netns_cookie: key.netns_cookie, port, role: role as u16, zero: 0 }
 }
 
 /// Leave this connection unrecorded?
@@ -23,12 +29,9 @@ pub fn skips(key: &SocketKey, id: &EndId) -> bool {
 /// of those that the kernel picks. Should both have, nobody can tell.)
 #[inline(always)]
 pub fn role(key: &SocketKey) -> Option<Role> {
-    let taught = |port, role: Role| {
-        // SAFETY: whether it is there is all that is asked.
-        unsafe { ma_lessons.get(LessonKey { netns_cookie: key.netns_cookie, port, role: role as u16, zero: 0 }) }
-            .is_some()
-    };
-    match (taught(key.remote.port(), Role::Active), taught(key.local.port(), Role::Passive)) {
+    // SAFETY: whether it is there is all that is asked.
+    let taught = |role: Role| unsafe { ma_lessons.get(at(key, role as u32)) }.is_some();
+    match (taught(Role::Active), taught(Role::Passive)) {
         (true, false) => Some(Role::Active),
         (false, true) => Some(Role::Passive),
         _ => None,

@@ -113,6 +113,18 @@ pub fn policy_in(slot: u32, netns_cookie: u64) -> Option<&'static Policy> {
     if policy.netns_cookie == netns_cookie { Some(policy) } else { None }
 }
 
+/// Records a connection that has been open for a while, and has the promoting pass visit it. False when its pod is not selected
+/// (any more), or a table is full.
+#[inline(always)]
+pub fn record_open(socket: *mut c_void, own: Own, key: &SocketKey, id: EndId) -> bool {
+    let Some((slot, policy)) = policy_of(key.netns_cookie) else { return false };
+    let recorded = record(socket, own, key, id, slot, policy).is_some();
+    if recorded {
+        mark(socket);
+    }
+    recorded
+}
+
 /// Records a socket. `None` when a table is full: the connection stays on TCP (invariant 6).
 #[inline(always)]
 pub fn record(

@@ -6,12 +6,12 @@ use crate::maps::offset;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
 use core::ffi::c_void;
-use meshaccel_abi::Endpoint;
+use meshaccel_abi::{Endpoint, SocketKey};
 use meshaccel_decide::demands::{Reading, Sending};
 use meshaccel_decide::verdict::Queue;
 
 /// `AF_INET6`
-pub const AF_INET6: u16 = 10;
+const AF_INET6: u16 = 10;
 /// `TCP_ESTABLISHED`
 pub const TCP_ESTABLISHED: u8 = 1;
 /// `TCP_CLOSE_WAIT`
@@ -114,6 +114,11 @@ impl Own {
     pub fn remote(self) -> Endpoint {
         let port: u16 = self.load(offset!(remote_port));
         self.endpoint(offset!(remote_v4), offset!(remote_v6), u16::from_be(port))
+    }
+    /// The key that this socket would have in the SOCKHASH on its first stay there.
+    #[inline(always)]
+    pub fn key(self, netns_cookie: u64, socket_cookie: u64) -> SocketKey {
+        SocketKey { local: self.local(), remote: self.remote(), generation: 0, netns_cookie, socket_cookie }
     }
     #[inline(always)]
     fn endpoint(self, v4: u32, v6: u32, port: u16) -> Endpoint {

@@ -10,10 +10,10 @@ use crate::maps::{ma_ends, ma_sockets, offset};
 use crate::outlived;
 use crate::pair;
 use crate::record::{self, policy_of};
-use crate::socket::{AF_INET6, Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
+use crate::socket::{Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
 use aya_ebpf::bindings::{
     BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_RTT_CB,
-    BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, bpf_sock_ops,
+    BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG,
 };
 use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
 use aya_ebpf::macros::sock_ops;
@@ -24,7 +24,7 @@ use meshaccel_abi::connection::{
     PEER_UNKNOWN, SIDE_EXCLUDED, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
 use meshaccel_abi::policy::{EAGER, ENFORCE};
-use meshaccel_abi::{Connection, EndId, Endpoint, Event, Policy, Reason, Role, SocketKey};
+use meshaccel_abi::{Connection, EndId, Event, Policy, Reason, Role, SocketKey};
 
 #[sock_ops]
 pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
@@ -44,7 +44,7 @@ fn established(ctx: &SockOpsContext, role: Role) {
     let netns_cookie = unsafe { bpf_get_netns_cookie(ctx.ops.cast()) };
     let Some((slot, policy)) = policy_of(netns_cookie) else { return };
     let Some((socket, own)) = socket(ctx) else { return };
-    let key = key(ctx, netns_cookie);
+    let key = key(ctx, own, netns_cookie);
     let id = identity(ctx, role);
     if let Some(earlier) = record::find(socket) {
         // connect(AF_UNSPEC), and then connect again: nothing of the earlier connection may be read from this one.
@@ -168,54 +168,11 @@ fn identity(ctx: &SockOpsContext, role: Role) -> EndId {
     // SAFETY: fields of the context; volatile keeps the loads single and of the width that the verifier converts.
     let (sent, received) =
         unsafe { (read_volatile(&raw const (*ctx.ops).snd_nxt), read_volatile(&raw const (*ctx.ops).rcv_nxt)) };
-    match role {
-        Role::Active => EndId::new(sent, received, role),
-        Role::Passive => EndId::new(received, sent, role),
-    }
+    EndId::at(role, sent, received)
 }
 
 #[inline(always)]
-fn key(ctx: &SockOpsContext, netns_cookie: u64) -> SocketKey {
-    let ops: *mut bpf_sock_ops = ctx.ops;
-    // local_port is in host order; remote_port is in network order in its upper half.
-    let (local_port, remote_port) = (ctx.local_port() as u16, u16::from_be((ctx.remote_port() >> 16) as u16));
-    let (local, remote) = if ctx.family() == u32::from(AF_INET6) {
-        (Endpoint::new(v6(local_ip6(ctx)), local_port), Endpoint::new(v6(remote_ip6(ctx)), remote_port))
-    } else {
-        (
-            Endpoint::v4(ctx.local_ip4().to_ne_bytes(), local_port),
-            Endpoint::v4(ctx.remote_ip4().to_ne_bytes(), remote_port),
-        )
-    };
+pub fn key(ctx: &SockOpsContext, own: Own, netns_cookie: u64) -> SocketKey {
     // SAFETY: the context of this program.
-    let socket_cookie = unsafe { bpf_get_socket_cookie(ops.cast()) };
-    SocketKey { local, remote, generation: 0, netns_cookie, socket_cookie }
-}
-
-/// The verifier takes only four-byte loads at constant offsets from these fields: word by word.
-macro_rules! words {
-    ($name:ident) => {
-        #[inline(always)]
-        fn $name(ctx: &SockOpsContext) -> [u32; 4] {
-            // SAFETY: fields of the context.
-            unsafe {
-                [
-                    read_volatile(&raw const (*ctx.ops).$name[0]),
-                    read_volatile(&raw const (*ctx.ops).$name[1]),
-                    read_volatile(&raw const (*ctx.ops).$name[2]),
-                    read_volatile(&raw const (*ctx.ops).$name[3]),
-                ]
-            }
-        }
-    };
-}
-words!(local_ip6);
-words!(remote_ip6);
-
-/// Words in network order to the bytes of the address.
-#[inline(always)]
-fn v6(words: [u32; 4]) -> [u8; 16] {
-    let ([a, b, c, d], [e, f, g, h]) = (words[0].to_ne_bytes(), words[1].to_ne_bytes());
-    let ([i, j, k, l], [m, n, o, p]) = (words[2].to_ne_bytes(), words[3].to_ne_bytes());
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    own.key(netns_cookie, unsafe { bpf_get_socket_cookie(ctx.ops.cast()) })
 }

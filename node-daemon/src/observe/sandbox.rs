@@ -9,10 +9,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
+
+use crate::sys::files::identity;
+use crate::sys::netns;
 
 /// How deep pods' cgroups may lie below the root: kind's systemd tree has four levels above them.
 const DEEPEST: usize = 6;
@@ -105,15 +107,9 @@ pub fn oldest_process(cgroup: &Path) -> Option<i32> {
 pub fn has_moved(pid: i32) -> bool {
     // 0: a parent of another pid namespace.
     let parent = field::<i32>(pid, 4).filter(|parent| *parent > 0);
-    match (inode(pid), parent.and_then(inode)) {
-        (Some(own), Some(parents)) => own != parents,
-        (own, _) => own.is_some(),
-    }
-}
-
-/// Of a process' network namespace.
-fn inode(pid: i32) -> Option<u64> {
-    fs::metadata(format!("/proc/{pid}/ns/net")).ok().map(|metadata| metadata.ino())
+    let namespace = |pid| identity(&netns::of_process(pid)).ok();
+    let own = namespace(pid);
+    own.is_some() && own != parent.and_then(namespace)
 }
 
 /// When a process was started, in clock ticks since the machine was.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
@@ -12,6 +12,11 @@ use serde::Serialize;
 /// Cookie of a network namespace: unique for the life of the machine, never used again (`SO_NETNS_COOKIE`, Linux 5.14).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct NetnsCookie(pub u64);
+
+/// The path of the namespace that a process is in.
+pub fn of_process(pid: i32) -> PathBuf {
+    format!("/proc/{pid}/ns/net").into()
+}
 
 /// Runs `body` in a thread that has entered the namespace; the caller stays where it is.
 pub fn enter<T: Send>(path: &Path, body: impl FnOnce() -> T + Send) -> io::Result<T> {
