@@ -113,13 +113,16 @@ impl Daemon {
                     next_pass = Instant::now();
                     next_report = next_pass;
                 },
+                soonest = self.installation.woken() => next_pass = next_pass.min(soonest),
                 () = sleep_until(next_pass.into()) => next_pass = Instant::now() + self.pass(),
                 () = sleep_until(next_look.into()) => {
                     if self.installation.was_removed() {
                         tracing::info!("Uninstalled by somebody else; ending");
                         return Ok(Ended::Uninstalled);
                     }
-                    self.reconcile().await;
+                    if self.failure.is_some() || !self.installation.is_settled(Instant::now()) {
+                        self.reconcile().await;
+                    }
                     next_look = Instant::now() + LOOK_AGAIN;
                 }
                 () = sleep_until(next_try.into()), if is_expecting => {

@@ -1,7 +1,9 @@
 //! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and iterators;
 //! knows nothing of where objects come from.
 
+mod pace;
 mod pod;
+mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,31 +12,20 @@ use std::time::{Duration, Instant};
 use meshaccel_abi::policy::ENFORCE;
 use meshaccel_service::Chain;
 
+use self::pace::Pace;
 use self::pod::pod_name;
 pub use self::pod::{PodState, PodStatus};
 use crate::apply::{Resident, apply};
 use crate::kernel::load::Loaded;
-use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
-use crate::kernel::passes::{self, PassError, Passes, Tally};
+use crate::kernel::maps::{Maps, PodName, Slot};
+use crate::kernel::passes::{Passes, Tally};
 use crate::kernel::pins::Layout;
-use crate::observe::{LocateError, Locator, Residence};
+use crate::kernel::wake::Wake;
+use crate::observe::{BELIEVED, LocateError, Locator, Residence};
 use crate::plan::{self, Action, Observed, Target};
 use crate::select::{SelectedPod, Selection};
 use crate::source::Problem;
 use crate::sys::netns::NetnsCookie;
-
-/// Passes and reviews may each take at most this part of a core: 1 in 1000. The pause after one is that many times its
-/// length, so a node with many connections is looked at more rarely instead of costing more.
-const SHARE: u32 = 1000;
-/// A new busy connection is promoted within a second, so passes are at most this far apart where they are cheap.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-/// While an application waits to be taken out (see `rescue.rs` of the programs): somebody's request hangs on it.
-const RESCUE_PAUSE: Duration = Duration::from_millis(25);
-/// And however expensive they are, at least this often.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A review of all connections when nothing has changed: it finds what went unnoticed. Further apart where it is
-/// expensive: it may then take half of its share.
-const REVIEW_AT_REST: Duration = Duration::from_secs(15);
 
 /// How long a pod without a sandbox is looked for at short intervals.
 const EXPECTED_FOR: Duration = Duration::from_secs(30);
@@ -48,8 +39,17 @@ pub struct Node {
     /// Since when each slot does not enforce.
     passing_since: BTreeMap<Slot, Instant>,
     tally: Tally,
+    pass_pace: Pace,
+    review_pace: Pace,
+    /// When the last pass began.
+    passed: Instant,
+    wake: Wake,
     /// When the last review began, and what had happened by then.
     reviewed: Option<(Instant, u64)>,
+    /// What had happened at the last sweep.
+    swept: Option<u64>,
+    /// Since when all selected pods are where they are, and all is done for them.
+    settled: Option<Instant>,
     /// Where selected pods live.
     residences: BTreeMap<NetnsCookie, PathBuf>,
     /// The program that sees splice(2) is attached.
@@ -81,7 +81,13 @@ impl Node {
             locator: Locator::new(cgroups),
             passing_since: BTreeMap::new(),
             tally: Tally::default(),
+            pass_pace: Pace::default(),
+            review_pace: Pace::default(),
+            passed: Instant::now(),
+            wake: Wake::open(layout)?,
             reviewed: None,
+            swept: None,
+            settled: None,
             residences: BTreeMap::new(),
             // An earlier daemon's link may be there: it is replaced, or removed.
             watching: false,
@@ -130,50 +136,9 @@ impl Node {
         self.redirected.get(acceleration).copied().unwrap_or(0)
     }
 
-    /// One pass over the candidates, and a review of all connections when it is due. Gives the time until the next pass.
-    pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
-        let promoted = self.passes.promote()?;
-        for cookie in &promoted.rescued {
-            let Some(path) = self.residences.get(cookie) else { continue };
-            passes::kick(&self.loaded.kick, path)?;
-            tracing::debug!(netns_cookie = cookie.0, "Took an application with unread bytes back to plain TCP");
-        }
-        let cheap = (promoted.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let pause = if promoted.pending { RESCUE_PAUSE } else { cheap };
-        let happened = self.maps.events()?.iter().map(|(_, count)| count).sum();
-        if self.review_is_due(happened, now) {
-            self.tally = self.passes.review()?;
-            self.reviewed = Some((now, happened));
-            self.add_up()?;
-        }
-        Ok(pause)
-    }
-
-    /// What the pods have redirected since the last time, to their MeshAccelerations.
-    fn add_up(&mut self) -> Result<(), MapsError> {
-        for (slot, owner) in &self.owners {
-            let total = self.maps.total(*slot)?;
-            let before = self.totals.insert(*slot, total).unwrap_or(0);
-            // A slot that was given to another pod begins again.
-            let more = total.checked_sub(before).unwrap_or(total);
-            *self.redirected.entry(owner.clone()).or_default() += more;
-        }
-        Ok(())
-    }
-
-    /// Reviews follow what happens (sockets recorded, promoted, closed; pods that are being released), at a cadence that
-    /// their own cost sets.
-    fn review_is_due(&self, happened: u64, now: Instant) -> bool {
-        let Some((last, happened_then)) = self.reviewed else { return true };
-        let pause = (self.tally.took * SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        let at_rest = happened == happened_then && !self.unfinished;
-        now.duration_since(last) >= if at_rest { (2 * pause).max(REVIEW_AT_REST) } else { pause }
-    }
-
-    /// Removes stale records.
-    pub fn sweep(&mut self, now: Instant) -> Result<(), PassError> {
-        self.locator.forget_before(now);
-        self.passes.sweep()
+    /// Nothing has changed since the last reconciliation but, perhaps, the objects: asks the kernel one thing a pod.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.settled.is_some_and(|since| now.duration_since(since) < BELIEVED) && self.locator.is_unchanged()
     }
 
     /// What the last review counted.
@@ -187,6 +152,7 @@ impl Node {
         selection: &Selection,
         now: Instant,
     ) -> Result<(Vec<PodStatus>, Vec<Problem>), crate::Error> {
+        self.settled = None;
         let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(PodStatus::skipped).collect();
         let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
@@ -224,7 +190,7 @@ impl Node {
         self.expected = expected;
         if self.unfinished {
             // Whether a slot may be given back is asked of its sockets as they are now.
-            self.tally = self.passes.review()?;
+            self.review()?;
         }
         if self.unfinished || self.planned.as_ref() != Some(&targets) {
             let mut residents = BTreeMap::new();
@@ -243,6 +209,8 @@ impl Node {
             // What is allowed of the connections that there are may have changed.
             self.reviewed = None;
         }
+        let all_done = problems.is_empty() && self.expected.is_empty() && !self.unfinished;
+        self.settled = all_done.then_some(now);
         self.residences = residences.into_iter().map(|r| (r.cookie, r.path)).collect();
         self.fill_in(&mut statuses);
         Ok((statuses, problems))

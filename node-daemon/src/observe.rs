@@ -52,7 +52,7 @@ pub struct Residence {
 
 /// How long a cookie is believed for a path that looks the same. Entering a namespace costs a thread, and a node may
 /// have hundreds; what identifies the file (device, inode, mount) changes whenever `ip netns` makes it anew.
-const BELIEVED: Duration = Duration::from_secs(30);
+pub const BELIEVED: Duration = Duration::from_secs(60);
 /// The longest that a connection sends nothing through TCP, where no conntrack time-out asks for less.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
@@ -123,9 +123,14 @@ impl Locator {
         }
     }
 
-    /// Forgets paths that were not asked for since `since`.
-    pub fn forget_before(&mut self, since: Instant) {
-        self.known.retain(|_, known| known.since + BELIEVED >= since);
+    /// Every path leads to what it led to.
+    pub fn is_unchanged(&self) -> bool {
+        self.known.iter().all(|(path, known)| identity(path).is_ok_and(|now| now == known.identity))
+    }
+
+    /// Forgets paths that were not asked for lately.
+    pub fn forget_old(&mut self, now: Instant) {
+        self.known.retain(|_, known| known.since + 2 * BELIEVED >= now);
         self.found.retain(|_, path| self.known.contains_key(path));
     }
 

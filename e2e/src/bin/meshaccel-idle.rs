@@ -1,7 +1,7 @@
 //! `meshaccel-idle`: what the daemon costs while nothing happens, and what a connection costs in kernel memory.
 //!
-//! Many pods, many connections, all promoted, then silence. The daemon's CPU is what the kernel accounts to its process,
-//! passes over the connections included. Kernel memory is the growth of slab and per-CPU memory (/proc/meminfo) over the
+//! Many pods, many connections, all promoted, or with `--quiet` none; then silence, and one busy connection among them. The
+//! daemon's CPU is what the kernel accounts to its process, passes over the connections included. Kernel memory is the growth of slab and per-CPU memory (/proc/meminfo) over the
 //! same number of connections with and without acceleration.
 
 use std::io::{BufRead, BufReader, Write};
@@ -15,7 +15,7 @@ use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Manifests, accelerate_everything};
 use meshaccel_e2e::netns::Netns;
 use meshaccel_e2e::stage::{NAMESPACE, Pods};
-use meshaccel_e2e::traffic::{Family, Service};
+use meshaccel_e2e::traffic::{Family, Service, request};
 use meshaccel_e2e::wait;
 
 /// Measures the daemon at rest.
@@ -28,9 +28,12 @@ struct Args {
     /// Connections in each pod.
     #[arg(long, default_value_t = 100)]
     connections: usize,
-    /// Seconds of silence to measure.
-    #[arg(long, default_value_t = 30)]
+    /// Seconds of silence to measure. Reviews of many connections are a minute apart.
+    #[arg(long, default_value_t = 120)]
     seconds: u64,
+    /// Connections that carry next to nothing and stay on TCP, instead of promoted ones.
+    #[arg(long)]
+    quiet: bool,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -39,22 +42,29 @@ struct Args {
 enum Part {
     /// Holds the connections of some pods (a process may not have 20,000 descriptors).
     #[command(hide = true)]
-    Hold { connections: usize, netns: Vec<PathBuf> },
+    Hold { connections: usize, requests: usize, netns: Vec<PathBuf> },
 }
 
-/// Pods that one holder serves: 25 pods with 100 connections are 5,000 descriptors.
-const PODS_A_HOLDER: usize = 25;
+/// Descriptors of one holder, two a connection; more only where a single pod has more.
+const DESCRIPTORS_A_HOLDER: usize = 5_000;
+/// Requests that make a connection worth promoting, and those that do not.
+const BUSY: usize = 12;
+const QUIET: usize = 2;
+/// After the last exchange some passes look after what it left behind.
+const SETTLING: Duration = Duration::from_secs(20);
+/// A new connection is busy with a request every so often.
+const EVERY: Duration = Duration::from_millis(2);
 
 fn main() -> Result<()> {
     let args = Args::parse();
     match args.part {
-        Some(Part::Hold { connections, netns }) => hold(connections, &netns),
+        Some(Part::Hold { connections, requests, netns }) => hold(connections, requests, &netns),
         None => measure(&args),
     }
 }
 
 /// Opens the connections, says so, exchanges messages whenever a line comes in, and holds them until end of input.
-fn hold(connections: usize, netns: &[PathBuf]) -> Result<()> {
+fn hold(connections: usize, requests: usize, netns: &[PathBuf]) -> Result<()> {
     let mut pairs = Vec::new();
     for path in netns {
         let netns = Netns::existing(path);
@@ -66,7 +76,7 @@ fn hold(connections: usize, netns: &[PathBuf]) -> Result<()> {
     for line in std::io::stdin().lines() {
         line?;
         for pair in &mut pairs {
-            meshaccel_e2e::traffic::request::by_hand(pair, 12, 64)?;
+            request::by_hand(pair, requests, 64)?;
         }
         writeln!(output, "exchanged")?;
     }
@@ -79,9 +89,14 @@ struct Holder {
 }
 
 impl Holder {
-    fn start(connections: usize, pods: &[Netns]) -> Result<Self> {
+    fn start(args: &Args, pods: &[Netns]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("hold").arg(connections.to_string()).args(pods.iter().map(Netns::path));
+        let requests = if args.quiet { QUIET } else { BUSY };
+        command
+            .arg("hold")
+            .arg(args.connections.to_string())
+            .arg(requests.to_string())
+            .args(pods.iter().map(Netns::path));
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let said = BufReader::new(child.stdout.take().context("the holder's output is piped")?);
         let mut holder = Self { child, said };
@@ -110,54 +125,79 @@ impl Drop for Holder {
 }
 
 fn holders(args: &Args, netns: &[Netns]) -> Result<Vec<Holder>> {
-    netns.chunks(PODS_A_HOLDER).map(|pods| Holder::start(args.connections, pods)).collect()
+    let pods = (DESCRIPTORS_A_HOLDER / (2 * args.connections)).max(1);
+    netns.chunks(pods).map(|pods| Holder::start(args, pods)).collect()
 }
 
 fn measure(args: &Args) -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "loading BPF programs and making network namespaces needs root");
     let total = args.pods * args.connections;
-    println!("[1/4] {} pods", args.pods);
+    let kind = if args.quiet { "quiet" } else { "accelerated" };
+    println!("[1/5] {} pods", args.pods);
     let pods = Pods::new(args.pods)?;
     let netns: Vec<Netns> = (0..args.pods).map(|index| Netns::existing(&pods.netns(index).path())).collect();
 
-    println!("[2/4] {total} plain connections");
+    println!("[2/5] {total} plain connections");
     let before = kernel_memory()?;
     let mut plain = holders(args, &netns)?;
     plain.iter_mut().try_for_each(Holder::exchange)?;
     let plain_memory = kernel_memory()? - before;
     drop(plain);
 
-    println!("[3/4] {total} accelerated connections");
+    println!("[3/5] {total} {kind} connections");
     let manifests: Vec<_> = (0..args.pods).map(|index| pods.manifest(index)).collect();
-    let mut daemon = Daemon::start("idle", Manifests::of(&accelerate_everything(NAMESPACE).auto(), &manifests)?)?;
+    let (policy, most) = (accelerate_everything(NAMESPACE).auto(), (total + 1).max(65_536).to_string());
+    let manifests = Manifests::of(&policy, &manifests)?;
+    let mut daemon = Daemon::start_with("idle", manifests, &["--max-connections", &most])?;
     let before = kernel_memory()?;
     let mut holders = holders(args, &netns)?;
     holders.iter_mut().try_for_each(Holder::exchange)?;
-    wait::wait_for(Duration::from_secs(60), "every connection to be promoted", || {
-        let promoted = daemon.metric("meshaccel_connections", "promoted")?;
-        ensure!(promoted >= 2 * total as u64, "{promoted} of {} sockets are promoted", 2 * total);
+    let (wanted, state) = (2 * total as u64, if args.quiet { "recorded" } else { "promoted" });
+    wait::wait_for(Duration::from_secs(120), "every connection to be there", || {
+        let there = daemon.metric("meshaccel_connections", state)?;
+        ensure!(there >= wanted, "{there} of {wanted} sockets are {state}");
         Ok(())
     })?;
     holders.iter_mut().try_for_each(Holder::exchange)?;
     let memory = kernel_memory()? - before;
 
-    println!("[4/4] {} s of silence", args.seconds);
     let pid = daemon.pid()?;
+    println!("[4/5] {} s of silence, after {} s to settle", args.seconds, SETTLING.as_secs());
+    std::thread::sleep(SETTLING);
     let (cpu, start) = (cpu_seconds(pid)?, Instant::now());
     std::thread::sleep(Duration::from_secs(args.seconds));
     let share = 100.0 * (cpu_seconds(pid)? - cpu) / start.elapsed().as_secs_f64();
     let pass = daemon.get("/status")?.body;
     let pass: serde_json::Value = serde_json::from_str(&pass)?;
+    println!("[5/5] one busy connection among them");
+    let promoted = promotion(&daemon, &pods)?;
     println!("daemon at rest: {share:.3} % of a core, {:.1} MB resident", resident_megabytes(pid)?);
     println!("one review of {} sockets: {} us", 2 * total, pass["last_review_us"]);
     println!(
-        "kernel memory per connection (both ends): {:.0} B plain, {:.0} B accelerated, {:.0} B more",
+        "kernel memory per connection (both ends): {:.0} B plain, {:.0} B {kind}, {:.0} B more",
         plain_memory / total as f64,
         memory / total as f64,
         (memory - plain_memory) / total as f64
     );
+    println!("a new busy connection is promoted after {} ms", promoted.as_millis());
     drop(holders);
     daemon.stop()
+}
+
+/// How long a connection that is opened now, and asks again and again, waits until both of its ends are in the SOCKHASH.
+fn promotion(daemon: &Daemon, pods: &Pods) -> Result<Duration> {
+    let before = daemon.events("promoted_late")?;
+    let (mut pair, start) = (pods.pair(0)?, Instant::now());
+    wait::wait_for(Duration::from_secs(60), "a busy connection to be promoted", || {
+        request::by_hand(&mut pair, 1, 64)?;
+        std::thread::sleep(EVERY);
+        let more = daemon.events("promoted_late")? - before;
+        ensure!(more >= 2, "{more} of 2 sockets are promoted");
+        Ok(())
+    })?;
+    let took = start.elapsed();
+    pair.close()?;
+    Ok(took)
 }
 
 /// Slab and per-CPU memory in bytes: sockets, storage, map elements and sk_psocks are all there.

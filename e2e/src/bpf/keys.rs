@@ -1,27 +1,26 @@
-//! How many entries a pinned map has, asked of the kernel itself.
+//! How many entries a pinned map has, and whether a socket has one; asked of the kernel itself.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::object::{information, open_pin};
-use super::{Attr, call, put};
+use super::{Attr, MAP_LOOKUP_ELEM, call, put};
 
 const MAP_GET_NEXT_KEY: i32 = 4;
 /// `struct bpf_map_info`: type, id, key_size.
 const KEY_SIZE: usize = 8;
+/// And the size of a value.
+const VALUE_SIZE: usize = 12;
 /// More than any test makes: a map that changes while it is walked may be walked for ever.
 const MOST: usize = 1 << 20;
 
 /// The number of keys of the map that is pinned by this name somewhere below `folder`.
 pub fn count_keys(folder: &Path, name: &str) -> Result<usize> {
-    let path = &find(folder, name)?.with_context(|| format!("no {name} is pinned in {}", folder.display()))?;
-    let map = open_pin(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let info = information(&map)?;
-    let size = u32::from_ne_bytes([info[KEY_SIZE], info[KEY_SIZE + 1], info[KEY_SIZE + 2], info[KEY_SIZE + 3]]);
-    let (mut key, mut next) = (Vec::new(), vec![0u8; size as usize]);
+    let (map, path) = open(folder, name)?;
+    let (mut key, mut next) = (Vec::new(), vec![0u8; field(&map, KEY_SIZE)?]);
     for count in 0..MOST {
         let mut attr: Attr = [0; 128];
         put(&mut attr, 0, &map.as_raw_fd().to_ne_bytes());
@@ -36,6 +35,34 @@ pub fn count_keys(folder: &Path, name: &str) -> Result<usize> {
         }
     }
     bail!("{} has more than {MOST} keys", path.display())
+}
+
+/// Whether a socket has an element in the socket storage that is pinned by this name somewhere below `folder`.
+pub fn has_storage(folder: &Path, name: &str, socket: &impl AsFd) -> Result<bool> {
+    let (map, path) = open(folder, name)?;
+    let (key, mut value) = (socket.as_fd().as_raw_fd().to_ne_bytes(), vec![0u8; field(&map, VALUE_SIZE)?]);
+    let mut attr: Attr = [0; 128];
+    put(&mut attr, 0, &map.as_raw_fd().to_ne_bytes());
+    put(&mut attr, 8, &(key.as_ptr() as u64).to_ne_bytes());
+    put(&mut attr, 16, &(value.as_mut_ptr() as u64).to_ne_bytes());
+    match call(MAP_LOOKUP_ELEM, &mut attr) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("the element of a socket in {}", path.display())),
+    }
+}
+
+fn open(folder: &Path, name: &str) -> Result<(OwnedFd, PathBuf)> {
+    let path = find(folder, name)?.with_context(|| format!("no {name} is pinned in {}", folder.display()))?;
+    let map = open_pin(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    Ok((map, path))
+}
+
+/// A field of the map's `struct bpf_map_info`.
+fn field(map: &OwnedFd, offset: usize) -> Result<usize> {
+    let info = information(map)?;
+    let bytes = info.get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok()).context("a short bpf_map_info")?;
+    Ok(u32::from_ne_bytes(bytes) as usize)
 }
 
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {

@@ -133,8 +133,8 @@ pub struct Connection {
     pub peer_splices: u32,
     /// `copied_seq` of this socket at the last visit while `unread_since` is set.
     pub copied_seen: u32,
-    /// Always zero.
-    pub zero: u32,
+    /// Data segments both ways when the promoting pass last gave this candidate up.
+    pub segments_seen: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].
@@ -212,11 +212,17 @@ pub struct PassRow {
     pub reason: u8,
 }
 
-/// One row of the promoting iterator: a socket that was taken out and whose reader must be woken.
+/// [`RescueRow::netns_cookie`]: nothing was taken out yet, and the daemon should come back soon.
+pub const PENDING: u64 = 0;
+/// [`RescueRow::netns_cookie`]: the socket is still marked, and the daemon should come back in a while.
+pub const MARKED: u64 = u64::MAX;
+
+/// One row of the promoting iterator: a socket that was taken out and whose reader must be woken, or one that needs another
+/// visit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct RescueRow {
-    /// Network namespace of the socket; 0 when nothing was taken out yet and the daemon should come back soon.
+    /// Network namespace of the socket, or [`PENDING`] or [`MARKED`].
     pub netns_cookie: u64,
 }
 

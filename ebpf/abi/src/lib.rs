@@ -31,7 +31,7 @@ pub use policy::{PodEntry, Policy, Splicers};
 pub use reason::Reason;
 
 /// Version of everything in this crate that pinned maps hold. It names the folder of the pins.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 #[cfg(feature = "user")]
 mod user {

@@ -34,8 +34,13 @@ pub const LESSONS: &str = "ma_lessons";
 /// Redirected bytes by pod slot, per CPU, as of the last review of each socket.
 pub const TOTALS: &str = "ma_totals";
 
+/// Ring buffer that wakes the daemon when something is put into [`CANDIDATES`].
+pub const WAKE: &str = "ma_wake";
+/// One number: 1 when it has been woken since its last pass began.
+pub const AWAKE: &str = "ma_awake";
+
 /// All pinned maps.
-pub const MAPS: [&str; 15] = [
+pub const MAPS: [&str; 17] = [
     SOCKETS,
     CONNECTIONS,
     CANDIDATES,
@@ -51,6 +56,8 @@ pub const MAPS: [&str; 15] = [
     SPLICE_PORTS,
     LESSONS,
     TOTALS,
+    WAKE,
+    AWAKE,
 ];
 
 /// sock_ops: records sockets that become established in selected namespaces.

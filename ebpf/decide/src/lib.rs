@@ -5,6 +5,7 @@
 //! * [`side`] is this socket the sidecar's
 //! * [`demands`] does the sender or the reader ask for what only TCP does
 //! * [`alive`] must this message take TCP so that the path stays alive
+//! * [`attention`] is this candidate worth a visit now
 //! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`lesson`] is its port worth recording
 //!
 //! They are inlined into the programs and tested on the host, so a branch here is a branch that a unit test reaches.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alive;
+pub mod attention;
 pub mod demands;
 pub mod evidence;
 pub mod gain;

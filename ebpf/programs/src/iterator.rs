@@ -24,12 +24,17 @@ pub struct StorageIterator {
 }
 
 impl StorageIterator {
-    /// The socket, whatever map is iterated over.
+    /// The socket, and since when it is marked, where the marks are iterated over.
     #[inline(always)]
-    pub fn socket(ctx: *mut Self) -> Option<Own> {
-        // SAFETY: a field of the context.
-        Own::new(unsafe { (*ctx).sk })
+    pub fn marked(ctx: *mut Self) -> Option<(Own, u64)> {
+        // SAFETY: fields of the context; the verifier demands the null checks.
+        unsafe {
+            let since = (*ctx).value.cast::<u64>();
+            let own = Own::new((*ctx).sk)?;
+            if since.is_null() { None } else { Some((own, *since)) }
+        }
     }
+
     /// The socket and its storage; `None` at the end of the pass and for sockets that are no full TCP sockets.
     #[inline(always)]
     pub fn read(ctx: *mut Self) -> Option<(Own, &'static mut Connection)> {

@@ -30,12 +30,14 @@ mod promote;
 mod record;
 mod rescue;
 mod retire;
+mod round_trip;
 mod skmsg;
 mod socket;
 mod sockops;
 mod splice;
 mod sweep;
 mod switch;
+mod wake;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

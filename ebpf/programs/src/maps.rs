@@ -4,7 +4,7 @@
 #![expect(non_upper_case_globals)]
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
-use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, SkStorage, SockHash};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkStorage, SockHash};
 use aya_ebpf::macros::btf_map;
 use core::ffi::c_void;
 use meshaccel_abi::event::EVENT_CAPACITY;
@@ -25,10 +25,10 @@ pub static ma_sockets: SockHash<SocketKey, 131_072> = SockHash::new();
 #[btf_map]
 pub static ma_connections: SkStorage<Connection> = SkStorage::new();
 
-/// Marks the sockets that the promoting pass visits. Those that are settled are not in it, so a node full of long-lived
-/// connections costs nothing. The value means nothing.
+/// Marks the sockets that the promoting pass visits, since when (in ns of CLOCK_MONOTONIC). Those that are settled or quiet are
+/// not in it, so a node full of long-lived connections costs nothing.
 #[btf_map]
-pub static ma_candidates: SkStorage<u32> = SkStorage::new();
+pub static ma_candidates: SkStorage<u64> = SkStorage::new();
 
 /// Records of both ends by identity. Set at load. Not an LRU: a full table must leave what runs alone.
 #[btf_map]
@@ -77,6 +77,14 @@ pub static ma_totals: PerCpuArray<u64, { MAX_PODS as usize }> = PerCpuArray::new
 /// What was learnt of the connections of a port.
 #[btf_map]
 pub static ma_lessons: LruHashMap<LessonKey, Lesson, { MAX_LESSONS as usize }> = LruHashMap::new();
+
+/// Wakes the daemon. What is in it means nothing.
+#[btf_map]
+pub static ma_wake: RingBuf<u64, 4096> = RingBuf::new();
+
+/// 1: the daemon has been woken since its last pass began.
+#[btf_map]
+pub static ma_awake: Array<u32, 1> = Array::new();
 
 /// Filled in by the loader from the kernel's BTF.
 #[unsafe(no_mangle)]

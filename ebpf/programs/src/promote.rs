@@ -1,6 +1,7 @@
 //! Two iterators over recorded sockets, of which the daemon runs a pass now and then; nothing depends on when.
 //!
-//! * `ma_promote` visits the marked ones: pairs candidates and promotes those that gain. Often, since they are few.
+//! * `ma_promote` visits the marked ones: pairs candidates and promotes those that gain. Often, since they are few: a candidate
+//!   that it does not promote within seconds is left to the review.
 //! * `ma_review` visits all: does the same, and takes back what must leave. It writes a [`PassRow`] a socket, from which
 //!   the daemon knows how many there are. Rarely, and when something has changed.
 
@@ -10,17 +11,19 @@ use crate::iterator::StorageIterator;
 use crate::lesson;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::{account, find, is_no_gain, mark, policy_in, refresh, unmark};
+use crate::record::{account, find, is_marked, is_no_gain, mark, policy_in, refresh, unmark};
 use crate::rescue;
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem, bpf_seq_write};
 use meshaccel_abi::connection::{
-    PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+    MARKED, PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY,
+    STATE_PROMOTED_LATE,
 };
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE, RETIRE};
 use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
+use meshaccel_decide::attention;
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::stays_out;
@@ -37,12 +40,19 @@ const READS_WITHIN: u64 = 500_000_000;
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 #[unsafe(no_mangle)]
 pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
-    let Some(own) = StorageIterator::socket(ctx) else { return 0 };
+    let Some((own, since)) = StorageIterator::marked(ctx) else { return 0 };
     let Some(connection) = find(own.pointer()) else { return 0 };
     if visit(own, connection).is_none() {
+        unmark(own.pointer());
         return 0;
     }
-    if let Some(row) = rescue::visit(connection).or(rescue::to_wake(connection)) {
+    let row = rescue::visit(connection).or(rescue::to_wake(connection));
+    if row.is_none() && connection.state == STATE_CANDIDATE && is_over(connection, since) {
+        connection.segments_seen = segments(own);
+        unmark(own.pointer());
+    }
+    let row = row.unwrap_or(RescueRow { netns_cookie: MARKED });
+    if row.netns_cookie != MARKED || is_marked(own.pointer()) {
         // SAFETY: a row on the stack.
         unsafe {
             bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
@@ -56,11 +66,16 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
 pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
     judge(own, connection);
-    if visit(own, connection).is_some() {
+    let before = connection.reason;
+    if let Some(policy) = visit(own, connection) {
         account(connection);
         if rescue::is_due(connection) {
             rescue::hold(own.pointer(), connection);
-        } else if connection.state == STATE_CANDIDATE {
+        } else if connection.state == STATE_CANDIDATE
+            && attention::is_due(policy.flags & EAGER != 0, own.segments_in(), own.segments_out())
+            && (connection.segments_seen != segments(own) || connection.reason != before)
+            && !is_marked(own.pointer())
+        {
             mark(own.pointer());
         }
     }
@@ -70,6 +85,20 @@ pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
     // SAFETY: a row on the stack.
     unsafe { bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<PassRow>() as u32) };
     0
+}
+
+/// Has it been visited for long enough in vain?
+#[inline(always)]
+fn is_over(connection: &Connection, since: u64) -> bool {
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    attention::is_over(now, since, connection.left_at, connection.leaves)
+}
+
+/// Data segments both ways.
+#[inline(always)]
+fn segments(own: Own) -> u32 {
+    own.segments_in().wrapping_add(own.segments_out())
 }
 
 #[inline(always)]
@@ -130,6 +159,11 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return Err(Reason::NotRecorded) };
     // SAFETY: readable while the program runs (RCU).
     let left_for = unsafe { (*record).left_for };
+    // The same question at both ends, so that they enter together: one that is there alone gains nothing. It comes early, since
+    // most connections of most nodes are quiet, and all are reviewed.
+    if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
+        return Err(Reason::Candidate);
+    }
     both_take_it(own, connection)?;
     // It has been there in vain: this time the peer goes first.
     if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
@@ -145,10 +179,6 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
         if out_for < stays_out(connection.leaves) {
             return Err(Reason::from_number(left_for).unwrap_or(Reason::Backlogged));
         }
-    }
-    // The same question at both ends, so that they enter together: one that is there alone gains nothing.
-    if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
-        return Err(Reason::Candidate);
     }
     let no_gain_before = lesson::no_gain_before(connection);
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {

@@ -3,6 +3,7 @@
 use crate::counters;
 use crate::maps::{address, ma_candidates, ma_connections, ma_ends, ma_pods, ma_policies, ma_totals};
 use crate::socket::Own;
+use crate::wake::wake;
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_delete, bpf_sk_storage_get};
 use core::ffi::c_void;
@@ -18,11 +19,24 @@ pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
     unsafe { bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), 0).cast::<Connection>().as_mut() }
 }
 
-/// Has the promoting pass visit a socket. Without memory for the mark it is left to the review.
+/// Has the promoting pass visit a socket from now on, and soon. Without memory for the mark it is left to the review.
 #[inline(always)]
 pub fn mark(socket: *mut c_void) {
     // SAFETY: as in `find`.
-    unsafe { bpf_sk_storage_get(address(&ma_candidates), socket, null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into()) };
+    unsafe {
+        let since = bpf_sk_storage_get(address(&ma_candidates), socket, null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into());
+        if let Some(since) = since.cast::<u64>().as_mut() {
+            *since = bpf_ktime_get_ns();
+            wake();
+        }
+    }
+}
+
+/// Does it visit the socket?
+#[inline(always)]
+pub fn is_marked(socket: *mut c_void) -> bool {
+    // SAFETY: as in `find`.
+    unsafe { !bpf_sk_storage_get(address(&ma_candidates), socket, null_mut(), 0).is_null() }
 }
 
 /// Has it visit the socket no more.

@@ -22,7 +22,7 @@ use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_setsockopt};
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
-use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
+use meshaccel_abi::connection::{self, HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::{Connection, Reason, RescueRow, SocketKey};
 use meshaccel_decide::demands;
 
@@ -30,7 +30,7 @@ use meshaccel_decide::demands;
 pub const GRACE: u64 = 20_000_000;
 
 /// The daemon should come back soon.
-const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: 0 });
+const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: connection::PENDING });
 
 /// Nothing is redirected to this sender's reader from now on, and the next pass looks after it.
 #[inline(always)]

@@ -7,9 +7,9 @@ use crate::counters;
 use crate::demote;
 use crate::lesson;
 use crate::maps::{ma_ends, ma_sockets, offset};
-use crate::outlived;
 use crate::pair;
 use crate::record::{self, policy_of};
+use crate::round_trip;
 use crate::socket::{Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
 use aya_ebpf::bindings::{
     BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_RTT_CB,
@@ -32,7 +32,7 @@ pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
         BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => established(&ctx, Role::Active),
         BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB => established(&ctx, Role::Passive),
         BPF_SOCK_OPS_STATE_CB => state_changed(&ctx),
-        BPF_SOCK_OPS_RTT_CB => outlived::look(&ctx),
+        BPF_SOCK_OPS_RTT_CB => round_trip::look(&ctx),
         _ => {}
     }
     1
@@ -51,7 +51,7 @@ fn established(ctx: &SockOpsContext, role: Role) {
         demote::remove(earlier.id, earlier.key);
         let _ = ma_ends.remove(earlier.id);
     }
-    if lesson::skips(&key, &id) && outlived::watch(ctx) {
+    if lesson::skips(&key, &id) && round_trip::watch(ctx) {
         counters::event(Event::NotRecorded);
         return;
     }
@@ -61,7 +61,12 @@ fn established(ctx: &SockOpsContext, role: Role) {
     if policy.flags & (EAGER | ENFORCE) == EAGER | ENFORCE {
         promote(ctx, own, connection, policy, role);
     }
-    if connection.state == STATE_CANDIDATE || connection.peer_state == PEER_UNKNOWN {
+    let is_due = match connection.state {
+        // It has to carry something first.
+        STATE_CANDIDATE => !round_trip::watch(ctx),
+        _ => connection.peer_state == PEER_UNKNOWN,
+    };
+    if is_due {
         record::mark(socket);
     }
 }

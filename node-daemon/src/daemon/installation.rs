@@ -120,6 +120,11 @@ impl Installation {
         }
     }
 
+    /// All that was asked for is done, and the pods are where they were.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.leaving.is_none() && self.node.as_ref().is_some_and(|node| node.is_settled(now))
+    }
+
     /// Some selected pod is being started.
     pub fn is_expecting(&self, now: Instant) -> bool {
         self.node.as_ref().is_some_and(|node| node.is_expecting(now))
@@ -128,6 +133,14 @@ impl Installation {
     /// Has one of those a sandbox by now?
     pub fn has_appeared(&mut self, selection: &Selection, now: Instant) -> bool {
         self.node.as_mut().is_some_and(|node| node.has_appeared(selection, now))
+    }
+
+    /// Waits until the programs ask for a pass, and gives the time when it may begin.
+    pub async fn woken(&mut self) -> Instant {
+        match &mut self.node {
+            Some(node) => node.woken().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// One pass: the time until the next, and what the last review counted.

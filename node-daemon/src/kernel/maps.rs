@@ -19,6 +19,12 @@ pub enum MapsError {
         #[source]
         source: MapError,
     },
+    #[error("cannot wait for the map {name}")]
+    Wait {
+        name: &'static str,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot read the map {name}")]
     Read {
         name: &'static str,

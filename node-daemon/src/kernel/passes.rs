@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytemuck::Pod;
-use meshaccel_abi::connection::{PASS_PAIRED, STATE_CANDIDATE};
+use meshaccel_abi::connection::{MARKED, PASS_PAIRED, PENDING, STATE_CANDIDATE};
 use meshaccel_abi::{AdoptSample, ConnectionRow, EndId, PassRow, RescueRow, names};
 use thiserror::Error;
 
@@ -104,6 +104,8 @@ pub struct Promoted {
     pub rescued: BTreeSet<NetnsCookie>,
     /// Some application is held and waits for the next pass.
     pub pending: bool,
+    /// Some socket is still to be visited.
+    pub marked: bool,
     /// What it cost: time of this thread on a processor.
     pub took: Duration,
 }
@@ -168,8 +170,12 @@ impl Passes {
     pub fn promote(&self) -> Result<Promoted, PassError> {
         let (start, mut promoted) = (ThreadTime::now(), Promoted::default());
         self.promote.run(|row: &RescueRow| match row.netns_cookie {
-            0 => promoted.pending = true,
-            cookie => drop(promoted.rescued.insert(NetnsCookie(cookie))),
+            PENDING => promoted.pending = true,
+            MARKED => promoted.marked = true,
+            cookie => {
+                promoted.marked = true;
+                promoted.rescued.insert(NetnsCookie(cookie));
+            }
         })?;
         promoted.took = start.elapsed();
         Ok(promoted)

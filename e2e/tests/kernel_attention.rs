@@ -1,0 +1,82 @@
+//! Which connections the promoting pass visits. A node has many that carry something now and then: they must cost nothing, and
+//! the busy one among them must be found all the same.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::bpf::has_storage;
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::Promotion;
+use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::traffic::{Family, Pair, request};
+use meshaccel_e2e::wait::wait_for;
+
+both_promotions!(
+    quiet_connections_are_not_visited_and_the_busy_one_is_promoted,
+    what_is_visited_in_vain_is_left_alone_and_found_again,
+);
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How many of these sockets the pass visits.
+fn visited(daemon: &Daemon, pairs: &[Pair]) -> Result<usize> {
+    let mut count = 0;
+    for end in pairs.iter().flat_map(|pair| [&pair.client, &pair.server]) {
+        count += usize::from(has_storage(daemon.bpffs(), "ma_candidates", &end.stream)?);
+    }
+    Ok(count)
+}
+
+fn quiet_connections_are_not_visited_and_the_busy_one_is_promoted(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut quiet = pods.pairs(0, Family::V4, 50)?;
+    for pair in &mut quiet {
+        request::by_hand(pair, 2, 64)?;
+    }
+    let mut busy = pods.pair(0)?;
+    daemon.warm(&mut busy)?;
+    // Found by the review, which knows them and does not have them visited.
+    wait_for(LIMIT, "the quiet connections to be known", || {
+        let connections = daemon.connections()?;
+        for pair in &quiet {
+            let (client, server) = connections.both(pair)?;
+            ensure!(client.paired && server.paired, "{client:?} {server:?}");
+            ensure!(client.reason.as_deref() == Some("candidate"), "{client:?}");
+        }
+        Ok(())
+    })?;
+    let visited = visited(&daemon, &quiet)?;
+    ensure!(visited == 0, "{visited} of 100 quiet sockets are visited");
+    // They were only not busy yet.
+    daemon.warm_all(&mut quiet)?;
+    quiet.into_iter().chain([busy]).try_for_each(|mut pair| Ok(pair.close()?))
+}
+
+/// Both descriptors block, so nobody may promote it; and then they do not.
+fn what_is_visited_in_vain_is_left_alone_and_found_again(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut pair = pods.pair(0)?;
+    let set_blocking = |pair: &Pair, blocking: bool| -> Result<()> {
+        for end in [&pair.client, &pair.server] {
+            end.stream.set_nonblocking(!blocking)?;
+        }
+        Ok(())
+    };
+    set_blocking(&pair, true)?;
+    request::by_hand(&mut pair, 20, 64)?;
+    ensure!(visited(&daemon, std::slice::from_ref(&pair))? > 0, "neither end is visited after 20 requests");
+    wait_for(LIMIT, "the connection to be left to the review", || {
+        let visited = visited(&daemon, std::slice::from_ref(&pair))?;
+        ensure!(visited == 0, "{visited} of its ends are visited");
+        let connections = daemon.connections()?;
+        let (client, _) = connections.both(&pair)?;
+        ensure!(client.reason.as_deref() == Some("blocking_reader"), "{client:?}");
+        Ok(())
+    })?;
+    set_blocking(&pair, false)?;
+    daemon.warm(&mut pair)?;
+    Ok(pair.close()?)
+}

@@ -1,0 +1,46 @@
+//! TCP reports the first round trips of a socket (BPF_SOCK_OPS_RTT_CB, Linux 5.3), a few dozen at most. So nobody need visit a
+//! candidate that carries nothing: it is marked for the promoting pass when it has carried enough to be judged.
+
+use crate::outlived;
+use crate::record::{find, mark, policy_in};
+use crate::socket::Own;
+use crate::sockops::socket;
+use aya_ebpf::bindings::{BPF_SOCK_OPS_RTT_CB_FLAG, BPF_SOCK_OPS_STATE_CB_FLAG};
+use aya_ebpf::programs::SockOpsContext;
+use core::ffi::c_void;
+use meshaccel_abi::Connection;
+use meshaccel_abi::policy::EAGER;
+use meshaccel_decide::attention::{is_due, is_known};
+
+/// Asks for the reports. False when that is refused, or when another program has asked already: the flag is the socket's, and
+/// to take it down would be to take it from that program.
+#[inline(always)]
+pub fn watch(ctx: &SockOpsContext) -> bool {
+    let flags = ctx.cb_flags();
+    flags & BPF_SOCK_OPS_RTT_CB_FLAG == 0 && ctx.set_cb_flags((flags | BPF_SOCK_OPS_RTT_CB_FLAG) as i32).is_ok()
+}
+
+/// A round trip.
+#[inline(always)]
+pub fn look(ctx: &SockOpsContext) {
+    let Some((socket, own)) = socket(ctx) else { return };
+    let is_known = match find(socket) {
+        Some(connection) => candidate(socket, own, connection),
+        None => outlived::look(ctx, socket, own),
+    };
+    if is_known {
+        let flags = ctx.cb_flags() & !BPF_SOCK_OPS_RTT_CB_FLAG;
+        let _ = ctx.set_cb_flags((flags | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
+    }
+}
+
+/// True: no more of these reports.
+#[inline(always)]
+fn candidate(socket: *mut c_void, own: Own, connection: &Connection) -> bool {
+    let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return true };
+    let (eager, segments_in, segments_out) = (policy.flags & EAGER != 0, own.segments_in(), own.segments_out());
+    if is_due(eager, segments_in, segments_out) {
+        mark(socket);
+    }
+    is_known(eager, segments_in, segments_out)
+}

@@ -1,0 +1,119 @@
+//! When the iterators over the connections are run: as rarely as their cost demands, as soon as somebody waits for it.
+
+use std::time::{Duration, Instant};
+
+use super::Node;
+use crate::kernel::maps::MapsError;
+use crate::kernel::passes::{self, PassError, Promoted};
+
+/// The pause after a pass is so many times its length: while there are busy connections to judge, that takes at most one
+/// hundredth of a core. It visits no others (see `meshaccel_decide::attention`), so where there are none it takes nothing.
+const PASS_SHARE: u32 = 100;
+/// While somebody waits, whose request may hang on it (see `rescue.rs` of the programs): at most one twentieth.
+const WAITING_SHARE: u32 = 20;
+/// The same for a review, which visits all connections: one thousandth, and half of that when nothing happens. A node with
+/// many of them is reviewed more rarely instead of costing more.
+const REVIEW_SHARE: u32 = 1000;
+/// While there is something to visit, and it is cheap.
+const VISITING: Duration = Duration::from_millis(250);
+/// A pass that the programs ask for comes so long after the last one began.
+const WOKEN: Duration = Duration::from_millis(50);
+/// While a reader waits to be taken out.
+const PENDING: Duration = Duration::from_millis(25);
+/// While there is nothing to visit: whether something has happened that asks for a review.
+const AT_REST: Duration = Duration::from_secs(1);
+/// However expensive passes are, at least this often; reviews after something has happened; and when nothing has.
+const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST_REVIEW: Duration = Duration::from_secs(60);
+const LONGEST_AT_REST: Duration = Duration::from_secs(300);
+/// A review when nothing has happened: it finds what went unnoticed.
+const REVIEW_AT_REST: Duration = Duration::from_secs(2);
+
+impl Node {
+    /// A pass over the marked sockets, and a review of all when it is due. Gives the time until the next.
+    pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
+        self.passed = now;
+        self.wake.listen()?;
+        let promoted = self.promote()?;
+        let happened = self.happened()?;
+        if self.review_is_due(happened, now) {
+            self.review()?;
+            self.reviewed = Some((now, happened));
+            // There are other numbers to tell.
+            self.settled = None;
+            self.add_up()?;
+        }
+        Ok(match promoted {
+            Promoted { pending: true, .. } => self.pass_pace.pause(WAITING_SHARE, PENDING, LONGEST),
+            Promoted { marked: true, .. } => self.pass_pace.pause(PASS_SHARE, VISITING, LONGEST),
+            _ => AT_REST,
+        })
+    }
+
+    /// Waits until the programs ask for a pass, and gives the time when it may begin.
+    pub async fn woken(&mut self) -> Instant {
+        if let Err(error) = self.wake.woken().await {
+            tracing::warn!(%error, "Cannot wait for the programs; passes come by time alone");
+            return std::future::pending().await;
+        }
+        self.passed + self.pass_pace.pause(WAITING_SHARE, WOKEN, LONGEST)
+    }
+
+    fn promote(&mut self) -> Result<Promoted, PassError> {
+        let promoted = self.passes.promote()?;
+        self.pass_pace.took(promoted.took);
+        for cookie in &promoted.rescued {
+            let Some(path) = self.residences.get(cookie) else { continue };
+            passes::kick(&self.loaded.kick, path)?;
+            tracing::debug!(netns_cookie = cookie.0, "Took an application with unread bytes back to plain TCP");
+        }
+        Ok(promoted)
+    }
+
+    /// Counts all sockets, and takes back what must leave.
+    pub(super) fn review(&mut self) -> Result<(), PassError> {
+        self.tally = self.passes.review()?;
+        self.review_pace.took(self.tally.took);
+        Ok(())
+    }
+
+    /// How much has happened: sockets recorded, promoted, closed and the like.
+    fn happened(&self) -> Result<u64, MapsError> {
+        Ok(self.maps.events()?.iter().map(|(_, count)| count).sum())
+    }
+
+    /// What the pods have redirected since the last time, to their MeshAccelerations.
+    fn add_up(&mut self) -> Result<(), MapsError> {
+        for (slot, owner) in &self.owners {
+            let total = self.maps.total(*slot)?;
+            let before = self.totals.insert(*slot, total).unwrap_or(0);
+            // A slot that was given to another pod begins again.
+            let more = total.checked_sub(before).unwrap_or(total);
+            *self.redirected.entry(owner.clone()).or_default() += more;
+        }
+        Ok(())
+    }
+
+    /// Reviews follow what happens (sockets recorded, promoted, closed; pods that are being released), at a cadence that
+    /// their own cost sets.
+    fn review_is_due(&self, happened: u64, now: Instant) -> bool {
+        let Some((last, happened_then)) = self.reviewed else { return true };
+        let at_rest = happened == happened_then && !self.unfinished;
+        let pause = match at_rest {
+            true => self.review_pace.pause(2 * REVIEW_SHARE, REVIEW_AT_REST, LONGEST_AT_REST),
+            false => self.review_pace.pause(REVIEW_SHARE, VISITING, LONGEST_REVIEW),
+        };
+        now.duration_since(last) >= pause
+    }
+
+    /// Removes stale records; where nothing has happened since the last time there are none.
+    pub fn sweep(&mut self, now: Instant) -> Result<(), crate::Error> {
+        self.locator.forget_old(now);
+        if self.swept != Some(self.happened()?) {
+            self.passes.sweep()?;
+            // What a sweep itself does is counted, too.
+            self.swept = Some(self.happened()?);
+        }
+        Ok(())
+    }
+}
