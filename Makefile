@@ -94,7 +94,7 @@ bench-here:
 	@mkdir -p bench-out
 	@$(BIN)/meshaccel-bench --json bench-out/bench.json --plot bench-out/bench.png
 	@$(BIN)/meshaccel-idle
-	@$(BIN)/meshaccel-idle --quiet --pods 250 --connections 400 --seconds 300
+	@$(BIN)/meshaccel-idle --quiet --pods 250 --connections 400
 
 scale: ## The operator with 1,000 and 5,000 simulated nodes, the daemon with 250 busy pods (root); MESHACCEL_SCALE_NODES=1000,5000
 	@scripts/check-machine.sh
