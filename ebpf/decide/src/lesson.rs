@@ -32,6 +32,16 @@ pub fn outlives(segments_in: u32, segments_out: u32) -> bool {
     (segments_in >= OUTLIVED && segments_out >= OUTLIVED) || segments_out >= PATIENCE
 }
 
+/// How long a connection goes by what others of its port gained: 8 s, in ns.
+const YOUNG: u64 = 8_000_000_000;
+
+/// Does a connection go by what others of its port gained? One that lives longer, or has been promoted, is judged by what it
+/// gained itself, and stays out for a while each time: a load that changes must not be refused for ever.
+#[inline(always)]
+pub fn goes_by_others(leaves: u32, age: u64) -> bool {
+    leaves == 0 && age < YOUNG
+}
+
 /// Did a connection that ends pay for its promotion? One that was given up has passed most messages, or carried few.
 #[inline(always)]
 pub fn pays(redirected: u64, passed: u64) -> bool {
@@ -56,6 +66,12 @@ mod tests {
     fn what_goes_on_outlives_the_short_ones() {
         assert!(!outlives(10, 10) && !outlives(1000, 15) && !outlives(15, 63));
         assert!(outlives(16, 16) && outlives(0, 64));
+    }
+
+    #[test]
+    fn what_lives_long_is_judged_by_itself() {
+        assert!(goes_by_others(0, 7_999_999_999));
+        assert!(!goes_by_others(0, 8_000_000_000) && !goes_by_others(1, 0));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use meshaccel_decide::attention;
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::stays_out;
+use meshaccel_decide::lesson::goes_by_others;
 use meshaccel_decide::side::side;
 
 /// How long an eagerly promoted active end may wait for its peer, and how long nobody may redirect to a socket before
@@ -180,7 +181,9 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
             return Err(Reason::from_number(left_for).unwrap_or(Reason::Backlogged));
         }
     }
-    let no_gain_before = lesson::no_gain_before(connection);
+    // SAFETY: no arguments.
+    let age = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.recorded_at);
+    let no_gain_before = goes_by_others(connection.leaves, age) && lesson::no_gain_before(connection);
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {
         weigh(own, connection, policy, no_gain_before)?;
     }

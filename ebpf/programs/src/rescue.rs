@@ -29,6 +29,10 @@ use meshaccel_decide::demands;
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
 pub const GRACE: u64 = 20_000_000;
 
+/// How long a reader that works may leave bytes unread, on a machine that is busy or stands still for a moment: 200 ms. Nothing is
+/// redirected to it meanwhile.
+const READS_WITHIN: u64 = 200_000_000;
+
 /// The daemon should come back soon.
 const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: connection::PENDING });
 
@@ -101,9 +105,10 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let held_for = now.wrapping_sub(sender.held_since);
+    let long_enough = if leaves_for.is_some() { GRACE } else { READS_WITHIN };
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
-    } else if held_for >= GRACE && reader.redirected_queue_empty() == Some(true) {
+    } else if held_for >= long_enough && reader.redirected_queue_empty() == Some(true) {
         return Some(take_out(sender, key, leaves_for.unwrap_or(Reason::TakesBulk)));
     }
     PENDING

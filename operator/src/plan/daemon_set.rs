@@ -118,7 +118,9 @@ fn container(settings: &DaemonSettings) -> Container {
         liveness_probe: Some(probe("/livez", 10)),
         readiness_probe: Some(probe("/readyz", 5)),
         resources: Some(ResourceRequirements {
-            requests: quantities(&[("cpu", "10m"), ("memory", "64Mi")]),
+            // It uses a few thousandths of a core. But on a busy node what it has to do must not wait for everyone else: somebody's
+            // reader may hang on it.
+            requests: quantities(&[("cpu", "100m"), ("memory", "64Mi")]),
             limits: quantities(&[("memory", "256Mi")]),
             ..ResourceRequirements::default()
         }),
