@@ -59,13 +59,7 @@ fn what_is_visited_in_vain_is_left_alone_and_found_again(promotion: Promotion) -
     let pods = Pods::new(1)?;
     let daemon = pods.accelerate(promotion)?;
     let mut pair = pods.pair(0)?;
-    let set_blocking = |pair: &Pair, blocking: bool| -> Result<()> {
-        for end in [&pair.client, &pair.server] {
-            end.stream.set_nonblocking(!blocking)?;
-        }
-        Ok(())
-    };
-    set_blocking(&pair, true)?;
+    pair.set_blocking(true)?;
     request::by_hand(&mut pair, 20, 64)?;
     ensure!(visited(&daemon, std::slice::from_ref(&pair))? > 0, "neither end is visited after 20 requests");
     wait_for(LIMIT, "the connection to be left to the review", || {
@@ -76,7 +70,7 @@ fn what_is_visited_in_vain_is_left_alone_and_found_again(promotion: Promotion) -
         ensure!(client.reason.as_deref() == Some("blocking_reader"), "{client:?}");
         Ok(())
     })?;
-    set_blocking(&pair, false)?;
+    pair.set_blocking(false)?;
     daemon.warm(&mut pair)?;
     Ok(pair.close()?)
 }

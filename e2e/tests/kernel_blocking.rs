@@ -26,17 +26,10 @@ fn wait_judged(daemon: &Daemon, pair: &mut Pair) -> Result<()> {
     })
 }
 
-fn set_blocking(pair: &Pair, blocking: bool) -> Result<()> {
-    for end in [&pair.client, &pair.server] {
-        end.stream.set_nonblocking(!blocking)?;
-    }
-    Ok(())
-}
-
 /// A pair with blocking descriptors: in the pod that nobody accelerates, or in the other.
 fn blocking_pair(pods: &Pods, daemon: &Daemon, pod: usize) -> Result<Pair> {
     let mut pair = pods.pair(pod)?;
-    set_blocking(&pair, true)?;
+    pair.set_blocking(true)?;
     if pod == 0 {
         wait_judged(daemon, &mut pair)?;
     }
@@ -108,7 +101,7 @@ fn streams_both_ways_through_blocking_descriptors_stay_on_tcp() {
         let daemon = pods.accelerate(Promotion::Auto)?;
         let mut pairs = pods.pairs(0, Family::V4, 8)?;
         for pair in &mut pairs {
-            set_blocking(pair, true)?;
+            pair.set_blocking(true)?;
             wait_judged(&daemon, pair)?;
         }
         threads::exchange(&mut pairs, |index| Shape::duplex(4 << 20, 1..=1 << 18).reader(Reader::ALL[index % 4]))?;
@@ -155,10 +148,10 @@ fn a_descriptor_that_turns_blocking_goes_back_to_tcp_and_comes_again() {
         let mut pair = pods.pair(0)?;
         for _ in 0..2 {
             daemon.warm(&mut pair)?;
-            set_blocking(&pair, true)?;
+            pair.set_blocking(true)?;
             wait_judged(&daemon, &mut pair)?;
             request::rounds(&mut pair, 200, 1..=9000, Reader::Recv, 7)?;
-            set_blocking(&pair, false)?;
+            pair.set_blocking(false)?;
         }
         daemon.warm(&mut pair)?;
         pair.close()?;

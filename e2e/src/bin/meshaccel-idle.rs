@@ -1,8 +1,8 @@
 //! `meshaccel-idle`: what the daemon costs while nothing happens, and what a connection costs in kernel memory.
 //!
 //! Many pods, many connections, all promoted, or with `--quiet` none; then silence, and one busy connection among them. The
-//! daemon's CPU is what the kernel accounts to its process, passes over the connections included. Kernel memory is the growth of slab and per-CPU memory (/proc/meminfo) over the
-//! same number of connections with and without acceleration.
+//! daemon's CPU is what the kernel accounts to its process, passes over the connections included. Kernel memory is the growth
+//! of slab and per-CPU memory (/proc/meminfo) over the same number of connections with and without acceleration.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ struct Args {
     /// Connections in each pod.
     #[arg(long, default_value_t = 100)]
     connections: usize,
-    /// Seconds of silence to measure. Reviews of many connections are a minute apart.
+    /// Seconds of silence to measure. Reviews of many connections are minutes apart.
     #[arg(long, default_value_t = 120)]
     seconds: u64,
     /// Connections that carry next to nothing and stay on TCP, instead of promoted ones.

@@ -248,4 +248,10 @@ impl Pair {
         self.server.finish()?;
         self.client.expect_end()
     }
+
+    /// Makes both descriptors blocking, or non-blocking.
+    pub fn set_blocking(&self, blocking: bool) -> io::Result<()> {
+        self.client.stream.set_nonblocking(!blocking)?;
+        self.server.stream.set_nonblocking(!blocking)
+    }
 }

@@ -4,7 +4,8 @@
 pub const SOCKETS: &str = "ma_sockets";
 /// Socket storage of every recorded socket: [`crate::Connection`].
 pub const CONNECTIONS: &str = "ma_connections";
-/// Socket storage of those that need a look at every pass: candidates, and sockets whose peer is not known.
+/// Socket storage of those that need a look at every pass: candidates that have carried enough, senders whose reader may hang,
+/// and promoted sockets whose peer is not known.
 pub const CANDIDATES: &str = "ma_candidates";
 /// Both ends of recorded connections, by [`crate::EndId`].
 pub const ENDS: &str = "ma_ends";

@@ -3,10 +3,10 @@
 //! seconds; after that it is left to the review, which comes more rarely and turns to it again when it has carried more.
 
 use crate::evidence::{PATIENCE, READ_FIRST, SEGMENTS_EACH_WAY};
-use crate::gain::stays_out;
+use crate::gain::back_at;
 
 /// How long the pass visits a candidate in vain: 4 s, in ns.
-pub const ATTENTION: u64 = 4_000_000_000;
+const ATTENTION: u64 = 4_000_000_000;
 
 /// Has a connection carried enough data segments each way that a visit may promote it?
 #[inline(always)]
@@ -25,7 +25,7 @@ pub fn is_known(eager: bool, segments_in: u32, segments_out: u32) -> bool {
 /// `leaves`th time, because that was no gain: then it stays out for a while, and may come back after that. All in ns.
 #[inline(always)]
 pub fn is_over(now: u64, since: u64, left_at: u64, leaves: u32) -> bool {
-    let back = if leaves == 0 { 0 } else { left_at.wrapping_add(stays_out(leaves)) };
+    let back = back_at(left_at, leaves);
     let from = if back > since { back } else { since };
     now.saturating_sub(from) >= ATTENTION
 }

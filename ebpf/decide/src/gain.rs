@@ -23,8 +23,14 @@ pub fn none(one_way_looks: u32, bytes: u64, passed_looks: u32) -> Option<Reason>
 /// How long an end stays out after it has left for the `leaves`th time, in ns: 1 s, 2 s, 4 s ... 64 s. What it sends then
 /// may be of another kind; that it changes all the time is no reason to follow it.
 #[inline(always)]
-pub fn stays_out(leaves: u32) -> u64 {
+fn stays_out(leaves: u32) -> u64 {
     1_000_000_000u64 << if leaves > 7 { 6 } else { leaves.saturating_sub(1) }
+}
+
+/// When it may come back after it has left at `left_at`, in ns; 0: it never left.
+#[inline(always)]
+pub fn back_at(left_at: u64, leaves: u32) -> u64 {
+    if leaves == 0 { 0 } else { left_at.wrapping_add(stays_out(leaves)) }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub fn skips(short_lived: u32, id: &EndId) -> bool {
 
 /// Data segments each way after which an unrecorded connection lives longer than the short ones: 16.
 const OUTLIVED: u32 = 16;
+
 /// Is an unrecorded connection, of which TCP counted so many data segments, worth recording after all? A stream to which next to
 /// nothing came back is, too: it had better be known, and asks no more from then on.
 #[inline(always)]

@@ -26,7 +26,7 @@ use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
 use meshaccel_decide::attention;
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
-use meshaccel_decide::gain::stays_out;
+use meshaccel_decide::gain::back_at;
 use meshaccel_decide::lesson::goes_by_others;
 use meshaccel_decide::side::side;
 
@@ -52,8 +52,8 @@ pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
         connection.segments_seen = segments(own);
         unmark(own.pointer());
     }
-    let row = row.unwrap_or(RescueRow { netns_cookie: MARKED });
-    if row.netns_cookie != MARKED || is_marked(own.pointer()) {
+    let still_marked = || is_marked(own.pointer()).then_some(RescueRow { netns_cookie: MARKED });
+    if let Some(row) = row.or_else(still_marked) {
         // SAFETY: a row on the stack.
         unsafe {
             bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
@@ -170,19 +170,18 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
         return Err(Reason::PeerNotPromoted);
     }
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
     let no_gain = is_no_gain(left_for);
     if no_gain {
         if connection.based == 0 {
             count_from_now(own, connection);
         }
-        // SAFETY: no arguments.
-        let out_for = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.left_at);
-        if out_for < stays_out(connection.leaves) {
+        if now < back_at(connection.left_at, connection.leaves) {
             return Err(Reason::from_number(left_for).unwrap_or(Reason::Backlogged));
         }
     }
-    // SAFETY: no arguments.
-    let age = unsafe { bpf_ktime_get_ns() }.wrapping_sub(connection.recorded_at);
+    let age = now.wrapping_sub(connection.recorded_at);
     let no_gain_before = goes_by_others(connection.leaves, age) && lesson::no_gain_before(connection);
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {
         weigh(own, connection, policy, no_gain_before)?;

@@ -2,8 +2,8 @@
 //!
 //! * An application at which bytes wait in the TCP queue. FIONREAD counts the redirected queue only (Linux 6.18.14 and
 //!   later): nginx, which asks after each full buffer, is told 0 and waits for an edge that never comes, since nothing more
-//!   arrives. So when messages to an application had to take TCP, and it has not read on from one pass to the next though
-//!   nothing else waits for it, it goes.
+//!   arrives. So when messages to an application had to take TCP, and it does not read on for a while though nothing else
+//!   waits for it, it goes.
 //! * A reader that asks for what the redirected queue does not honour (see `meshaccel_decide::demands`): a descriptor that
 //!   was non-blocking when its socket was promoted and is blocking now, an option that was set since.
 //! * The reader of a stream that is faster over TCP (see `balance.rs`). Its sender follows, being alone.
@@ -11,8 +11,8 @@
 //! Outside, it is served as any TCP socket, and its reader is woken. In two steps:
 //!
 //! 1. *hold*: its peer redirects nothing any more;
-//! 2. a grace period later, when nothing can be on its way and the redirected queue has been read: out, and a row for the
-//!    daemon, which runs `ma_kick` in that network namespace.
+//! 2. a grace period later (a longer one where it may only be late), when nothing can be on its way and the redirected queue
+//!    has been read: out, and a row for the daemon, which runs `ma_kick` in that network namespace.
 
 use crate::demote;
 use crate::iterator::TcpIterator;
@@ -31,7 +31,7 @@ pub const GRACE: u64 = 20_000_000;
 
 /// How long a reader that works may leave bytes unread, on a machine that is busy or stands still for a moment: 200 ms. Nothing is
 /// redirected to it meanwhile.
-const READS_WITHIN: u64 = 200_000_000;
+const READS_ON: u64 = 200_000_000;
 
 /// The daemon should come back soon.
 const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: connection::PENDING });
@@ -105,7 +105,7 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let held_for = now.wrapping_sub(sender.held_since);
-    let long_enough = if leaves_for.is_some() { GRACE } else { READS_WITHIN };
+    let long_enough = if leaves_for.is_some() { GRACE } else { READS_ON };
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
     } else if held_for >= long_enough && reader.redirected_queue_empty() == Some(true) {

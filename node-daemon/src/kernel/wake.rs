@@ -6,7 +6,7 @@ use aya::maps::{Array, Map, MapData, RingBuf};
 use meshaccel_abi::names;
 use tokio::io::unix::AsyncFd;
 
-use super::maps::MapsError;
+use super::maps::{MapsError, open};
 use super::pins::Layout;
 
 /// The pinned ring, and the flag that says that it has been written to.
@@ -18,16 +18,11 @@ pub struct Wake {
 impl Wake {
     /// Opens what is pinned. Needs a tokio runtime.
     pub fn open(layout: &Layout) -> Result<Self, MapsError> {
-        let pinned = |name| {
-            MapData::from_pin(layout.path(name)).map_err(|source| MapsError::Open { name, source: source.into() })
-        };
-        let open = |name| move |source| MapsError::Open { name, source };
-        let ring = RingBuf::try_from(Map::RingBuf(pinned(names::WAKE)?)).map_err(open(names::WAKE))?;
+        let ring: RingBuf<MapData> = open!(layout, names::WAKE, Map::RingBuf);
         // SAFETY: the ring owns its descriptor, which stays the same and open for as long as the ring is there.
         let ring = unsafe { AsyncFd::register(ring) }
             .map_err(|error| MapsError::Wait { name: names::WAKE, source: error.into() })?;
-        let awake = Array::try_from(Map::Array(pinned(names::AWAKE)?)).map_err(open(names::AWAKE))?;
-        Ok(Self { ring, awake })
+        Ok(Self { ring, awake: open!(layout, names::AWAKE, Map::Array) })
     }
 
     /// The programs shall wake again. To be called before a pass, so that nothing marked during it is missed.
