@@ -10,7 +10,7 @@ mod object;
 mod published;
 mod stranger;
 
-pub use keys::{count_keys, has_storage};
+pub use keys::{count_keys, has_key};
 pub use object::{Kind, Object, Objects, opened_by, pinned};
 pub use published::Published;
 pub use stranger::{StrangerSockOps, StrangerSockmap};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
-use meshaccel_e2e::bpf::has_storage;
+use meshaccel_e2e::bpf::has_key;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::stage::Pods;
-use meshaccel_e2e::traffic::{Family, Pair, request};
+use meshaccel_e2e::traffic::{Family, Pair, request, socket};
 use meshaccel_e2e::wait::wait_for;
 
 both_promotions!(
@@ -23,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 fn visited(daemon: &Daemon, pairs: &[Pair]) -> Result<usize> {
     let mut count = 0;
     for end in pairs.iter().flat_map(|pair| [&pair.client, &pair.server]) {
-        count += usize::from(has_storage(daemon.bpffs(), "ma_candidates", &end.stream)?);
+        let cookie = socket::cookie(&end.stream)?;
+        count += usize::from(has_key(daemon.bpffs(), "ma_marked", &cookie.to_ne_bytes())?);
     }
     Ok(count)
 }

@@ -28,8 +28,8 @@ use crate::{Error, admin, uninstall};
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The same for pods that are being started: their first connections had better be recorded.
 const LOOK_SOON: Duration = Duration::from_millis(100);
-/// How often stale records are swept: they cost memory, nothing else.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often what is known of pods that are gone is forgotten, and how long a failed pass waits: nothing hangs on either.
+const TIDY: Duration = Duration::from_secs(60);
 /// How often there may be something new to report; the reporter decides.
 const REPORT: Duration = Duration::from_millis(500);
 /// How long readers get to take what is queued for them when everything is removed.
@@ -105,7 +105,7 @@ impl Daemon {
         }
         let now = Instant::now();
         let (mut next_pass, mut next_look, mut next_try) = (now, now + LOOK_AGAIN, now);
-        let (mut next_sweep, mut next_report) = (now + SWEEP, now);
+        let (mut next_tidying, mut next_report) = (now + TIDY, now);
         loop {
             let is_expecting = self.installation.is_expecting(Instant::now());
             tokio::select! {
@@ -131,12 +131,12 @@ impl Daemon {
                     }
                     next_try = Instant::now() + LOOK_SOON;
                 }
-                () = sleep_until(next_sweep.into()) => {
-                    next_sweep = Instant::now() + SWEEP;
-                    self.installation.sweep();
+                () = sleep_until(next_tidying.into()) => {
+                    next_tidying = Instant::now() + TIDY;
+                    self.installation.forget_old();
                 }
                 () = sleep_until(next_report.into()) => {
-                    next_report = Instant::now() + if self.reporter.is_some() { REPORT } else { SWEEP };
+                    next_report = Instant::now() + if self.reporter.is_some() { REPORT } else { TIDY };
                     self.report();
                 }
                 name = signals.next() => {
@@ -214,7 +214,7 @@ impl Daemon {
             Ok(done) => done,
             Err(error) => {
                 tracing::error!(error = %Chain(&error), "Could not look at the connections");
-                return SWEEP;
+                return TIDY;
             }
         };
         self.status.update(|s| {

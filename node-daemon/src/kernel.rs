@@ -4,7 +4,7 @@
 //! * [`pins`] the folder in bpffs: what is pinned where, and its layout version
 //! * [`load`] loads the object, attaches it, pins it; takes over what an earlier daemon left
 //! * [`maps`] typed access to the pinned maps
-//! * [`passes`] runs the iterators; [`wake`] says when
+//! * [`visits`] has the programs look at sockets; [`passes`] runs the iterators; [`wake`] says when
 
 pub mod btf;
 pub mod load;
@@ -12,4 +12,5 @@ pub mod maps;
 pub mod offsets;
 pub mod passes;
 pub mod pins;
+pub mod visits;
 pub mod wake;

@@ -4,7 +4,7 @@
 //! observe -> plan -> apply:
 //! * [`source`] objects from a folder of manifests or an API server; [`select`] (pure) which pods, and how
 //! * [`observe`] where those pods live; [`plan`] (pure) what to do; [`apply`] does it; [`adopt`] (pure) pairs old connections
-//! * [`kernel`] programs, maps, pins, iterators; [`sys`] system calls
+//! * [`kernel`] programs, maps, pins; [`sys`] system calls
 //! * [`node`] one round of all that; [`daemon`] the loop around it, [`standalone`] or in a cluster ([`run`], which reports by
 //!   [`report`])
 //! * [`probe`] what this kernel can do

@@ -1,4 +1,4 @@
-//! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and iterators;
+//! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and programs;
 //! knows nothing of where objects come from.
 
 mod pace;
@@ -6,7 +6,7 @@ mod pod;
 mod rounds;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::ENFORCE;
@@ -17,15 +17,15 @@ use self::pod::pod_name;
 pub use self::pod::{PodState, PodStatus};
 use crate::apply::{Resident, apply};
 use crate::kernel::load::Loaded;
-use crate::kernel::maps::{Maps, PodName, Slot};
-use crate::kernel::passes::{Passes, Tally};
+use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
 use crate::kernel::pins::Layout;
+use crate::kernel::visits::{Residences, Tally};
 use crate::kernel::wake::Wake;
 use crate::observe::{BELIEVED, LocateError, Locator, Residence};
 use crate::plan::{self, Action, Observed, Target};
 use crate::select::{SelectedPod, Selection};
 use crate::source::Problem;
-use crate::sys::netns::NetnsCookie;
+use crate::sys::netns::{self, NetnsCookie};
 
 /// How long a pod without a sandbox is looked for at short intervals.
 const EXPECTED_FOR: Duration = Duration::from_secs(30);
@@ -33,7 +33,6 @@ const EXPECTED_FOR: Duration = Duration::from_secs(30);
 /// The running installation.
 pub struct Node {
     maps: Maps,
-    passes: Passes,
     loaded: Loaded,
     locator: Locator,
     /// Since when each slot does not enforce.
@@ -46,12 +45,10 @@ pub struct Node {
     wake: Wake,
     /// When the last review began, and what had happened by then.
     reviewed: Option<(Instant, u64)>,
-    /// What had happened at the last sweep.
-    swept: Option<u64>,
     /// Since when all selected pods are where they are, and all is done for them.
     settled: Option<Instant>,
     /// Where selected pods live.
-    residences: BTreeMap<NetnsCookie, PathBuf>,
+    residences: Residences,
     /// The program that sees splice(2) is attached.
     watching: bool,
     /// Targets of the last plan, so that nothing is read or written while nothing changes.
@@ -76,7 +73,6 @@ impl Node {
     pub fn open(layout: &Layout, loaded: Loaded, cgroups: &Path) -> Result<Self, crate::Error> {
         let mut node = Self {
             maps: Maps::open(layout)?,
-            passes: Passes::open(layout)?,
             loaded,
             locator: Locator::new(cgroups),
             passing_since: BTreeMap::new(),
@@ -86,9 +82,8 @@ impl Node {
             passed: Instant::now(),
             wake: Wake::open(layout)?,
             reviewed: None,
-            swept: None,
             settled: None,
-            residences: BTreeMap::new(),
+            residences: Residences::new(),
             // An earlier daemon's link may be there: it is replaced, or removed.
             watching: false,
             planned: None,
@@ -102,6 +97,9 @@ impl Node {
         };
         // What is there belongs to somebody, until the objects are known: nobody's release is complete before.
         node.leaving = node.maps.policies()?.into_iter().map(|(slot, _)| slot).collect();
+        // Where it lives is for the objects to say, but what is pinned goes on before they can be read.
+        let pods: BTreeSet<NetnsCookie> = node.maps.pods()?.into_iter().map(|pod| pod.cookie).collect();
+        node.residences = netns::find(&pods);
         for slot in node.leaving.clone() {
             node.totals.insert(slot, node.maps.total(slot)?);
         }
@@ -211,9 +209,21 @@ impl Node {
         }
         let all_done = problems.is_empty() && self.expected.is_empty() && !self.unfinished;
         self.settled = all_done.then_some(now);
-        self.residences = residences.into_iter().map(|r| (r.cookie, r.path)).collect();
+        self.residences = self.still_needed()?;
+        self.residences.extend(residences.into_iter().map(|r| (r.cookie, r.path)));
         self.fill_in(&mut statuses);
         Ok((statuses, problems))
+    }
+
+    /// Where pods lived that are being released: their readers may have to be woken.
+    fn still_needed(&mut self) -> Result<Residences, MapsError> {
+        let mut known = std::mem::take(&mut self.residences);
+        if self.leaving.is_empty() {
+            return Ok(Residences::new());
+        }
+        let taken: BTreeSet<u64> = self.maps.policies()?.iter().map(|(_, policy)| policy.netns_cookie).collect();
+        known.retain(|cookie, _| taken.contains(&cookie.0));
+        Ok(known)
     }
 
     fn carry_out(

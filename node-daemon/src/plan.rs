@@ -13,7 +13,7 @@ use meshaccel_abi::Policy;
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, MAX_PODS, NO_UID, NODE_LOCAL, OBSERVE, RETIRE};
 
 use crate::kernel::maps::{MappedPod, PodName, Slot};
-use crate::kernel::passes::SlotTally;
+use crate::kernel::visits::SlotTally;
 use crate::select::Settings;
 use crate::sys::netns::NetnsCookie;
 

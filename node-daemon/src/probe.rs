@@ -101,7 +101,7 @@ pub fn run(pins: &Pins, cgroup: &Path, btf: &Btf) -> Result<Capabilities, Error>
     let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, cgroup);
     let result = installed.map_err(Error::from).and_then(|loaded| {
         let watch = loaded.splice.attach();
-        let trial = Trial::run(&layout, watch)?;
+        let trial = Trial::run(&layout, &loaded.visits, watch)?;
         Ok(Capabilities {
             rmem_counts: trial.receive_memory >= trial::UNREAD as u32,
             late_promotion: trial.late,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
 
-use crate::kernel::passes::SlotTally;
+use crate::kernel::visits::SlotTally;
 use crate::node::PodStatus;
 use crate::probe::Capabilities;
 use crate::source::Problem;

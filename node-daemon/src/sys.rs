@@ -1,6 +1,6 @@
 //! The system calls that no library wraps. The only `unsafe` code of the daemon.
 //!
-//! * [`bpf`] bpf(2): links with a map, iterators, pins
+//! * [`bpf`] bpf(2): running a program once, links, pins
 //! * [`netns`] network namespaces: cookies, and running something inside
 //! * [`files`] what kind of file system a path is on; mounting bpffs
 //! * [`trace`] tracepoints

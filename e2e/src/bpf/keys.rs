@@ -1,10 +1,10 @@
-//! How many entries a pinned map has, and whether a socket has one; asked of the kernel itself.
+//! How many entries a pinned map has, and whether it has one; asked of the kernel itself.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::object::{information, open_pin};
 use super::{Attr, MAP_LOOKUP_ELEM, call, put};
@@ -37,10 +37,11 @@ pub fn count_keys(folder: &Path, name: &str) -> Result<usize> {
     bail!("{} has more than {MOST} keys", path.display())
 }
 
-/// Whether a socket has an element in the socket storage that is pinned by this name somewhere below `folder`.
-pub fn has_storage(folder: &Path, name: &str, socket: &impl AsFd) -> Result<bool> {
+/// Whether the map that is pinned by this name somewhere below `folder` has this key.
+pub fn has_key(folder: &Path, name: &str, key: &[u8]) -> Result<bool> {
     let (map, path) = open(folder, name)?;
-    let (key, mut value) = (socket.as_fd().as_raw_fd().to_ne_bytes(), vec![0u8; field(&map, VALUE_SIZE)?]);
+    ensure!(key.len() == field(&map, KEY_SIZE)?, "a key of {} bytes for {}", key.len(), path.display());
+    let mut value = vec![0u8; field(&map, VALUE_SIZE)?];
     let mut attr: Attr = [0; 128];
     put(&mut attr, 0, &map.as_raw_fd().to_ne_bytes());
     put(&mut attr, 8, &(key.as_ptr() as u64).to_ne_bytes());
@@ -48,7 +49,7 @@ pub fn has_storage(folder: &Path, name: &str, socket: &impl AsFd) -> Result<bool
     match call(MAP_LOOKUP_ELEM, &mut attr) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("the element of a socket in {}", path.display())),
+        Err(error) => Err(error).with_context(|| format!("a key of {}", path.display())),
     }
 }
 

@@ -23,8 +23,7 @@ use super::pace::at_pace;
 const AT_ONCE: usize = 32;
 /// As the daemon's.
 const FIELD_MANAGER: &str = "meshaccel-node";
-const PROGRAMS: [&str; 9] =
-    ["ma_sockops", "ma_skmsg", "ma_splice", "ma_promote", "ma_review", "ma_adopt", "ma_sweep", "ma_kick", "ma_retire"];
+const PROGRAMS: [&str; 3] = ["ma_sockops", "ma_skmsg", "ma_visit"];
 
 /// A MeshAcceleration, as far as a report names it.
 #[derive(Debug, Clone)]

@@ -123,6 +123,22 @@ fn be_patient(socket: &impl AsFd) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &patience)
 }
 
+/// SO_COOKIE: what the programs know a socket by.
+pub fn cookie(socket: &impl AsFd) -> io::Result<u64> {
+    let (mut cookie, mut size) = (0u64, size_of::<u64>() as libc::socklen_t);
+    // SAFETY: the kernel writes at most `size` bytes to `cookie`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut size,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
+}
+
 /// setsockopt(2) of a plain C value.
 pub fn set<T: Copy>(socket: &impl AsFd, level: i32, option: i32, value: &T) -> io::Result<()> {
     let size = size_of_val(value) as libc::socklen_t;

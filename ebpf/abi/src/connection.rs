@@ -2,7 +2,7 @@
 //!
 //! Who writes what (there is no lock; each field has one writer at a time):
 //! * sock_ops writes everything once, at ESTABLISHED, before anyone else can see the value;
-//! * the promoting iterator writes `state`, `reason` and the peer's fields until the socket is in the SOCKHASH;
+//! * the visiting program writes `state`, `reason` and the peer's fields until the socket is in the SOCKHASH;
 //! * sk_msg, which runs under the sender's socket lock, writes the peer's fields from then on, and always owns the
 //!   `sender_*` fields.
 
@@ -56,7 +56,7 @@ pub struct Connection {
     /// When it entered the SOCKHASH; 0 while it is not there.
     pub promoted_at: u64,
     /// Since when nothing may be redirected because the peer is about to be taken out of the SOCKHASH, in ns of
-    /// CLOCK_MONOTONIC; 0: it may. Written by iterators; lapses after [`HOLD`], should nobody come to finish.
+    /// CLOCK_MONOTONIC; 0: it may. Written by visits; lapses after [`HOLD`], should nobody come to finish.
     pub held_since: u64,
     /// When this end last gave TCP a message (or was promoted), in ns of CLOCK_MONOTONIC.
     pub passed_at: u64,
@@ -195,35 +195,6 @@ pub struct ConnectionRow {
     pub peer_recorded: u32,
     /// Reads as [`Connection::recorded_at`]'s clock, so that ages need no second clock.
     pub now: u64,
-}
-
-/// Bit of [`PassRow::state`].
-pub const PASS_PAIRED: u8 = 0x80;
-
-/// One row of the review: what there is, in four bytes a socket.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct PassRow {
-    /// [`Connection::slot`]
-    pub slot: u16,
-    /// [`Connection::state`], with [`PASS_PAIRED`] when the peer is known.
-    pub state: u8,
-    /// [`Connection::reason`]
-    pub reason: u8,
-}
-
-/// [`RescueRow::netns_cookie`]: nothing was taken out yet, and the daemon should come back soon.
-pub const PENDING: u64 = 0;
-/// [`RescueRow::netns_cookie`]: the socket is still marked, and the daemon should come back in a while.
-pub const MARKED: u64 = u64::MAX;
-
-/// One row of the promoting iterator: a socket that was taken out and whose reader must be woken, or one that needs another
-/// visit.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct RescueRow {
-    /// Network namespace of the socket, or [`PENDING`] or [`MARKED`].
-    pub netns_cookie: u64,
 }
 
 /// One row of the adopting iterator: a TCP socket that was there before it could be recorded.

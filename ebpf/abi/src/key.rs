@@ -30,6 +30,21 @@ impl Endpoint {
         &self.address
     }
 
+    /// The four bytes of a v4-mapped address.
+    #[inline(always)]
+    pub const fn v4_address(&self) -> Option<[u8; 4]> {
+        match self.address {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => Some([a, b, c, d]),
+            _ => None,
+        }
+    }
+
+    /// The port in network order.
+    #[inline(always)]
+    pub const fn port_bytes(&self) -> [u8; 2] {
+        self.port
+    }
+
     /// The port in host order.
     #[inline(always)]
     pub const fn port(&self) -> u16 {

@@ -6,6 +6,7 @@
 //! * [`policy`] what the daemon tells the programs about a pod, and the switches
 //! * [`offsets`] where the running kernel keeps its fields
 //! * [`reason`] why a message took the path it took; [`event`] what happened to a connection
+//! * [`visit`] how user space has a socket looked at
 //! * [`names`] programs and maps
 //!
 //! Every layout is `#[repr(C)]` without padding (`bytemuck::Pod` refuses padding at compile time). Changing one
@@ -21,17 +22,19 @@ pub mod names;
 pub mod offsets;
 pub mod policy;
 pub mod reason;
+pub mod visit;
 
-pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord, PassRow, RescueRow};
+pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord};
 pub use event::Event;
 pub use key::{EndId, Endpoint, Role, SocketKey};
 pub use lesson::{Lesson, LessonKey};
 pub use offsets::{Calls, Offsets};
 pub use policy::{PodEntry, Policy, Splicers};
 pub use reason::Reason;
+pub use visit::Mark;
 
 /// Version of everything in this crate that pinned maps hold. It names the folder of the pins.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 #[cfg(feature = "user")]
 mod user {
@@ -47,6 +50,7 @@ mod user {
         crate::SocketKey,
         crate::Policy,
         crate::PodEntry,
+        crate::Mark,
         crate::Offsets
     );
 }

@@ -4,9 +4,9 @@
 pub const SOCKETS: &str = "ma_sockets";
 /// Socket storage of every recorded socket: [`crate::Connection`].
 pub const CONNECTIONS: &str = "ma_connections";
-/// Socket storage of those that need a look at every pass: candidates that have carried enough, senders whose reader may hang,
-/// and promoted sockets whose peer is not known.
-pub const CANDIDATES: &str = "ma_candidates";
+/// Those that need a look at every pass, by socket cookie: candidates that have carried enough, senders whose reader may hang,
+/// and promoted sockets whose peer is not known. [`crate::Mark`].
+pub const MARKED: &str = "ma_marked";
 /// Both ends of recorded connections, by [`crate::EndId`].
 pub const ENDS: &str = "ma_ends";
 /// Network namespaces of selected pods, by netns cookie.
@@ -35,7 +35,7 @@ pub const LESSONS: &str = "ma_lessons";
 /// Redirected bytes by pod slot, per CPU, as of the last review of each socket.
 pub const TOTALS: &str = "ma_totals";
 
-/// Ring buffer that wakes the daemon when something is put into [`CANDIDATES`].
+/// Ring buffer that wakes the daemon when something is put into [`MARKED`].
 pub const WAKE: &str = "ma_wake";
 /// One number: 1 when it has been woken since its last pass began.
 pub const AWAKE: &str = "ma_awake";
@@ -44,7 +44,7 @@ pub const AWAKE: &str = "ma_awake";
 pub const MAPS: [&str; 17] = [
     SOCKETS,
     CONNECTIONS,
-    CANDIDATES,
+    MARKED,
     ENDS,
     PODS,
     POLICIES,
@@ -67,21 +67,16 @@ pub const SOCKOPS: &str = "ma_sockops";
 pub const SKMSG: &str = "ma_skmsg";
 /// Tracepoint: sees who splices from TCP sockets.
 pub const SPLICE: &str = "ma_splice";
-/// Iterator over [`CANDIDATES`]: pairs and promotes.
-pub const PROMOTE: &str = "ma_promote";
-/// Iterator over [`CONNECTIONS`]: counts, and takes back what must leave.
-pub const REVIEW: &str = "ma_review";
-/// Iterator over [`CONNECTIONS`]: writes a [`crate::ConnectionRow`] a socket.
+/// Visits one recorded socket: pairs, promotes, takes back what must leave. See [`crate::visit`].
+pub const VISIT: &str = "ma_visit";
+/// Iterator over all open files: writes a [`crate::ConnectionRow`] for each that is a recorded socket.
 pub const LIST: &str = "ma_list";
-/// Iterator over [`CONNECTIONS`]: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.
+/// Iterator over all open files: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.
 /// This contract never changes: any version can retire any other by reading the pinned iterator.
 pub const RETIRE: &str = "ma_retire";
 /// Iterator over the TCP sockets of one namespace: finds, and records, connections older than the daemon.
 pub const ADOPT: &str = "ma_adopt";
 /// Iterator over the TCP sockets of one namespace: wakes the readers of sockets that were taken out.
 pub const KICK: &str = "ma_kick";
-/// Iterator over [`ENDS`]: removes records whose socket is gone.
-pub const SWEEP: &str = "ma_sweep";
-
 /// Read-only global of the object: [`crate::Offsets`].
 pub const OFFSETS_GLOBAL: &str = "OFFSETS";

@@ -5,7 +5,6 @@
 use crate::lesson;
 use crate::maps::ma_ends;
 use crate::rescue;
-use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{LOOKS_EVERY, PEER_READY, SAYS_EVERY};
 use meshaccel_abi::{Connection, Reason};
@@ -13,7 +12,7 @@ use meshaccel_decide::gain;
 
 /// After each message of a promoted socket.
 #[inline(always)]
-pub fn weigh(socket: *mut c_void, connection: &mut Connection) {
+pub fn weigh(connection: &mut Connection) {
     let sent = connection.redirected.messages + connection.passed.messages;
     if sent & (SAYS_EVERY - 1) != 0 {
         return;
@@ -24,12 +23,12 @@ pub fn weigh(socket: *mut c_void, connection: &mut Connection) {
     }
     // One that is not in the SOCKHASH does not count what it sends.
     if sent & (LOOKS_EVERY - 1) == 0 && connection.peer_state == PEER_READY {
-        look(socket, connection);
+        look(connection);
     }
 }
 
 #[inline(always)]
-fn look(socket: *mut c_void, connection: &mut Connection) {
+fn look(connection: &mut Connection) {
     let Some(peer) = ma_ends.get_ptr(connection.id.peer()) else { return };
     // SAFETY: readable while the program runs (RCU).
     let peer_sent = unsafe { read_volatile(&raw const (*peer).sent) };
@@ -47,16 +46,16 @@ fn look(socket: *mut c_void, connection: &mut Connection) {
     }
     let bytes = bytes.wrapping_sub(connection.one_way_bytes);
     if let Some(reason) = gain::none(connection.one_way_looks, bytes, connection.passed_looks) {
-        give_up(socket, connection, reason);
+        give_up(connection, reason);
     }
 }
 
 /// This end's messages pass from now on, and both ends leave.
 #[inline(always)]
-pub fn give_up(socket: *mut c_void, connection: &mut Connection, reason: Reason) {
+pub fn give_up(connection: &mut Connection, reason: Reason) {
     if connection.no_gain == 0 {
         connection.no_gain = reason as u32;
-        rescue::hold(socket, connection);
+        rescue::hold(connection);
         lesson::no_gain(connection);
     }
 }

@@ -1,9 +1,13 @@
 //! Contexts of the iterators, as the kernel lays them out.
 
+use crate::maps::offset;
+use crate::record::find;
 use crate::socket::Own;
-use aya_ebpf::bindings::seq_file;
+use aya_ebpf::bindings::{file, seq_file};
+use aya_ebpf::helpers::generated::bpf_sock_from_file;
 use core::ffi::c_void;
-use meshaccel_abi::{Connection, EndId, EndRecord};
+use core::ptr::read_volatile;
+use meshaccel_abi::Connection;
 
 /// `struct bpf_iter_meta` (include/linux/bpf.h).
 #[repr(C)]
@@ -14,55 +18,43 @@ pub struct Meta {
     pub seq_num: u64,
 }
 
-/// `struct bpf_iter__bpf_sk_storage_map` (net/core/bpf_sk_storage.c).
+/// `struct bpf_iter__task_file` (kernel/bpf/task_iter.c): every open file of every process, in whatever network namespace. A
+/// socket that several processes have open comes several times; one that nobody has accepted yet does not come.
 #[repr(C)]
-pub struct StorageIterator {
+pub struct FileIterator {
     pub meta: *mut Meta,
-    pub map: *mut c_void,
-    pub sk: *mut c_void,
-    pub value: *mut Connection,
+    pub task: *mut c_void,
+    pub descriptor: u32,
+    pub file: *mut file,
 }
 
-impl StorageIterator {
-    /// The socket, and since when it is marked, where the marks are iterated over.
-    #[inline(always)]
-    pub fn marked(ctx: *mut Self) -> Option<(Own, u64)> {
-        // SAFETY: fields of the context; the verifier demands the null checks.
-        unsafe {
-            let since = (*ctx).value.cast::<u64>();
-            let own = Own::new((*ctx).sk)?;
-            if since.is_null() { None } else { Some((own, *since)) }
-        }
-    }
-
-    /// The socket and its storage; `None` at the end of the pass and for sockets that are no full TCP sockets.
+impl FileIterator {
+    /// The socket and its storage; `None` at the end of the pass and for all files but recorded sockets.
     #[inline(always)]
     pub fn read(ctx: *mut Self) -> Option<(Own, &'static mut Connection)> {
-        // SAFETY: fields of the context; the verifier demands the null checks.
-        unsafe {
-            let value = (*ctx).value;
-            let own = Own::new((*ctx).sk)?;
-            if value.is_null() {
+        // SAFETY: fields of the context; the verifier demands the null check. The helper takes any file.
+        let socket = unsafe {
+            let file = (*ctx).file;
+            if file.is_null() {
                 return None;
             }
-            Some((own, &mut *value))
+            bpf_sock_from_file(file)
+        };
+        if socket.is_null() {
+            return None;
         }
+        // SAFETY: a field of `struct socket`, which the verifier checks against the kernel's BTF.
+        let sock: *mut c_void = unsafe { read_volatile(socket.cast::<u8>().add(offset!(socket_sock) as usize).cast()) };
+        let own = Own::new(sock)?;
+        Some((own, find(own.pointer())?))
     }
+
     /// The file that the pass writes to.
     #[inline(always)]
-    pub fn file(ctx: *mut Self) -> *mut seq_file {
+    pub fn output(ctx: *mut Self) -> *mut seq_file {
         // SAFETY: fields of the context.
         unsafe { (*(*ctx).meta).seq }
     }
-}
-
-/// `struct bpf_iter__bpf_map_elem` (kernel/bpf/map_iter.c), over the records of ends.
-#[repr(C)]
-pub struct EndIterator {
-    pub meta: *mut Meta,
-    pub map: *mut c_void,
-    pub key: *const EndId,
-    pub value: *const EndRecord,
 }
 
 /// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c).

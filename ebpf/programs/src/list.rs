@@ -1,6 +1,7 @@
-//! Iterator that writes a [`meshaccel_abi::ConnectionRow`] for each recorded socket.
+//! Iterator that writes a [`meshaccel_abi::ConnectionRow`] for each socket that is recorded, and as often as it
+//! is open.
 
-use crate::iterator::StorageIterator;
+use crate::iterator::FileIterator;
 use crate::maps::ma_ends;
 use crate::record::refresh;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_seq_write};
@@ -21,12 +22,12 @@ struct Tail {
 
 static NO_PEER: [u8; size_of::<EndRecord>()] = [0; size_of::<EndRecord>()];
 
-#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+#[unsafe(link_section = "iter/task_file")]
 #[unsafe(no_mangle)]
-pub fn ma_list(ctx: *mut StorageIterator) -> u32 {
-    let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
+pub fn ma_list(ctx: *mut FileIterator) -> u32 {
+    let Some((own, connection)) = FileIterator::read(ctx) else { return 0 };
     refresh(connection);
-    let file = StorageIterator::file(ctx);
+    let file = FileIterator::output(ctx);
     let peer = ma_ends.get_ptr(connection.id.peer());
     let tail = Tail {
         tcp_sent: own.bytes_acked(),

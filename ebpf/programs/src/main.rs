@@ -5,9 +5,10 @@
 //!   are short
 //! * [`skmsg`] redirects or passes each message of a promoted socket
 //! * [`splice`] sees who reads TCP sockets with splice(2); [`call`] the system call that is sending
-//! * [`promote`] iterators: pair candidates, promote those that gain, take back those that must leave
+//! * [`visit`] a program that the daemon runs for one socket at a time: [`promote`] has it enter the SOCKHASH when it gains,
+//!   [`leave`] takes it back when it must
 //! * [`rescue`] takes readers out of the SOCKHASH that it serves wrongly; [`demote`] how anything is taken out
-//! * [`list`], [`retire`], [`sweep`], [`adopt`] iterators: listing, uninstall, stale records, older connections
+//! * [`list`], [`retire`], [`adopt`] iterators: listing, uninstall, older connections
 //! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
 //!
 //! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
@@ -21,6 +22,7 @@ mod call;
 mod counters;
 mod demote;
 mod iterator;
+mod leave;
 mod lesson;
 mod list;
 mod maps;
@@ -35,8 +37,8 @@ mod skmsg;
 mod socket;
 mod sockops;
 mod splice;
-mod sweep;
 mod switch;
+mod visit;
 mod wake;
 
 #[cfg(not(target_arch = "bpf"))]

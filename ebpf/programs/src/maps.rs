@@ -12,7 +12,8 @@ use meshaccel_abi::lesson::{MAX_LESSONS, MAX_SPLICED};
 use meshaccel_abi::policy::MAX_PODS;
 use meshaccel_abi::reason::REASON_CAPACITY;
 use meshaccel_abi::{
-    Calls, Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Offsets, PodEntry, Policy, SocketKey, Splicers,
+    Calls, Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Mark, Offsets, PodEntry, Policy, SocketKey,
+    Splicers,
 };
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
@@ -25,10 +26,10 @@ pub static ma_sockets: SockHash<SocketKey, 131_072> = SockHash::new();
 #[btf_map]
 pub static ma_connections: SkStorage<Connection> = SkStorage::new();
 
-/// Marks the sockets that the promoting pass visits, since when (in ns of CLOCK_MONOTONIC). Those that are settled or quiet are
-/// not in it, so a node full of long-lived connections costs nothing.
+/// The sockets that the next pass visits, by cookie. Those that are settled or quiet are not in it, so a node full of long-lived
+/// connections costs nothing. Set at load.
 #[btf_map]
-pub static ma_candidates: SkStorage<u64> = SkStorage::new();
+pub static ma_marked: HashMap<u64, Mark, 262_144, NO_PREALLOC> = HashMap::new();
 
 /// Records of both ends by identity. Set at load. Not an LRU: a full table must leave what runs alone.
 #[btf_map]

@@ -1,140 +1,24 @@
-//! Two iterators over recorded sockets, of which the daemon runs a pass now and then; nothing depends on when.
-//!
-//! * `ma_promote` visits the marked ones: pairs candidates and promotes those that gain. Often, since they are few: a candidate
-//!   that it does not promote within seconds is left to the review.
-//! * `ma_review` visits all: does the same, and takes back what must leave. It writes a [`PassRow`] a socket, from which
-//!   the daemon knows how many there are. Rarely, and when something has changed.
+//! A candidate enters the SOCKHASH: when its peer is known, policy allows it, both readers take it, and it gains.
 
 use crate::counters;
-use crate::demote;
-use crate::iterator::StorageIterator;
 use crate::lesson;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::{account, find, is_marked, is_no_gain, mark, policy_in, refresh, unmark};
-use crate::rescue;
+use crate::record::is_no_gain;
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem, bpf_seq_write};
-use meshaccel_abi::connection::{
-    MARKED, PASS_PAIRED, PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY,
-    STATE_PROMOTED_LATE,
-};
-use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE, RETIRE};
-use meshaccel_abi::{Connection, Event, PassRow, Policy, Reason, RescueRow};
-use meshaccel_decide::attention;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem};
+use meshaccel_abi::connection::{PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_LATE};
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE};
+use meshaccel_abi::{Connection, Event, Policy, Reason};
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::back_at;
 use meshaccel_decide::lesson::goes_by_others;
-use meshaccel_decide::side::side;
-
-/// How long an eagerly promoted active end may wait for its peer, and how long nobody may redirect to a socket before
-/// it leaves: 1 s. A verdict that was given before is carried out within microseconds; a second is generous.
-const GRACE: u64 = 1_000_000_000;
-
-/// How long a reader that works may leave bytes unread on a busy machine: half a second. One that does not know of them
-/// waits for so long, and for the grace period, before it is woken.
-const READS_WITHIN: u64 = 500_000_000;
-
-#[unsafe(link_section = "iter/bpf_sk_storage_map")]
-#[unsafe(no_mangle)]
-pub fn ma_promote(ctx: *mut StorageIterator) -> u32 {
-    let Some((own, since)) = StorageIterator::marked(ctx) else { return 0 };
-    let Some(connection) = find(own.pointer()) else { return 0 };
-    if visit(own, connection).is_none() {
-        unmark(own.pointer());
-        return 0;
-    }
-    let row = rescue::visit(connection).or(rescue::to_wake(connection));
-    if row.is_none() && connection.state == STATE_CANDIDATE && is_over(connection, since) {
-        connection.segments_seen = segments(own);
-        unmark(own.pointer());
-    }
-    let still_marked = || is_marked(own.pointer()).then_some(RescueRow { netns_cookie: MARKED });
-    if let Some(row) = row.or_else(still_marked) {
-        // SAFETY: a row on the stack.
-        unsafe {
-            bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<RescueRow>() as u32);
-        }
-    }
-    0
-}
-
-#[unsafe(link_section = "iter/bpf_sk_storage_map")]
-#[unsafe(no_mangle)]
-pub fn ma_review(ctx: *mut StorageIterator) -> u32 {
-    let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
-    judge(own, connection);
-    let before = connection.reason;
-    if let Some(policy) = visit(own, connection) {
-        account(connection);
-        if rescue::is_due(connection) {
-            rescue::hold(own.pointer(), connection);
-        } else if connection.state == STATE_CANDIDATE
-            && attention::is_due(policy.flags & EAGER != 0, own.segments_in(), own.segments_out())
-            && (connection.segments_seen != segments(own) || connection.reason != before)
-            && !is_marked(own.pointer())
-        {
-            mark(own.pointer());
-        }
-    }
-    let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { PASS_PAIRED };
-    let state = connection.state as u8 | paired;
-    let row = PassRow { slot: connection.slot as u16, state, reason: connection.reason as u8 };
-    // SAFETY: a row on the stack.
-    unsafe { bpf_seq_write(StorageIterator::file(ctx), (&raw const row).cast(), size_of::<PassRow>() as u32) };
-    0
-}
-
-/// Has it been visited for long enough in vain?
-#[inline(always)]
-fn is_over(connection: &Connection, since: u64) -> bool {
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    attention::is_over(now, since, connection.left_at, connection.leaves)
-}
-
-/// Data segments both ways.
-#[inline(always)]
-fn segments(own: Own) -> u32 {
-    own.segments_in().wrapping_add(own.segments_out())
-}
 
 #[inline(always)]
-fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
-    refresh(connection);
-    // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
-    // after everything in it was retired.
-    let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
-    if let Some(reason) = forbidden(connection, policy)
-        && connection.no_gain == 0
-    {
-        // Its messages pass from now on, and its reader goes the way of those that gain nothing; both ends do so.
-        connection.no_gain = reason as u32;
-        rescue::hold(own.pointer(), connection);
-    }
-    match connection.state {
-        STATE_CANDIDATE => candidate(own, connection, policy),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, policy) => {
-            begin_leaving(connection, Reason::PeerNotPromoted);
-            mark(own.pointer());
-        }
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.unread_since != 0 => entered_unread(own, connection),
-        STATE_LEAVING => leaving(own, connection),
-        // Of an end whose peer is not known yet, the next pass will see whether it came.
-        _ if connection.sender_passed == 0 && connection.held_since == 0 && connection.peer_state != PEER_UNKNOWN => {
-            unmark(own.pointer())
-        }
-        _ => {}
-    }
-    Some(policy)
-}
-
-#[inline(always)]
-fn candidate(own: Own, connection: &mut Connection, policy: &Policy) {
+pub fn candidate(own: Own, connection: &mut Connection, policy: &Policy) {
     if let Err(reason) = promote(own, connection, policy) {
         connection.reason = reason as u32;
     }
@@ -220,8 +104,9 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     Ok(())
 }
 
+/// Has TCP received what its reader has not read?
 #[inline(always)]
-fn unread(own: Own) -> bool {
+pub fn unread(own: Own) -> bool {
     Other(own.address()).unread() != Some(0)
 }
 
@@ -272,109 +157,4 @@ fn both_take_it(own: Own, connection: &Connection) -> Result<(), Reason> {
         demands::reader(&reading, offset!(blocking_waits) != 0)?;
     }
     Ok(())
-}
-
-/// Policy may have been edited since the socket was recorded: whose end it is follows from ports and users that policy names.
-#[inline(always)]
-fn judge(own: Own, connection: &mut Connection) {
-    let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return };
-    let now = side(policy, &connection.key.local, &connection.key.remote, own.uid());
-    if now == connection.side {
-        return;
-    }
-    connection.side = now;
-    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: this end's own record; readable while the program runs (RCU).
-        unsafe { core::ptr::write_volatile(&raw mut (*record).side, now) };
-    }
-}
-
-/// Why policy would not pair a promoted socket with its peer today. What it said at an earlier time both have written down.
-#[inline(always)]
-fn forbidden(connection: &Connection, policy: &Policy) -> Option<Reason> {
-    let promoted = matches!(connection.state, STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE);
-    if !promoted || policy.flags & RETIRE != 0 {
-        return None;
-    }
-    match pair::find(connection, policy.flags) {
-        Err(reason @ (Reason::ExcludedPort | Reason::NotAppToSidecar | Reason::OtherPod)) => Some(reason),
-        _ => None,
-    }
-}
-
-/// An end to which nobody redirects (an eagerly promoted one that nobody pairs with, one whose peer has closed or has left)
-/// costs at every send and gains nothing.
-#[inline(always)]
-fn is_alone(connection: &Connection, policy: &Policy) -> bool {
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let late = now.wrapping_sub(connection.promoted_at) >= GRACE;
-    match pair::find(connection, policy.flags) {
-        // One that gained nothing stays out for a while; any other may be about to come.
-        Ok(peer) => peer.state == STATE_CANDIDATE && (late || is_no_gain(peer.left_for)),
-        Err(_) => late,
-    }
-}
-
-/// It had unread bytes in its TCP queue when it entered, which no sender knows of. When it has not read on for a while
-/// though nothing else waits for it, it leaves.
-#[inline(always)]
-fn entered_unread(own: Own, connection: &mut Connection) {
-    let copied = own.copied_sequence();
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if !unread(own) {
-        connection.unread_since = 0;
-    } else if copied != connection.copied_seen {
-        connection.copied_seen = copied;
-        connection.unread_since = now;
-    }
-    let waits = connection.unread_since != 0 && now.wrapping_sub(connection.unread_since) >= READS_WITHIN;
-    if waits && own.redirected_queue_empty() == Some(true) {
-        begin_leaving(connection, Reason::TakesBulk);
-    }
-}
-
-/// It leaves in two steps. First nobody may redirect to it any more; a grace period later it can go without anything being
-/// on its way to it.
-#[inline(always)]
-fn begin_leaving(connection: &mut Connection, reason: Reason) {
-    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: as above.
-        unsafe {
-            core::ptr::write_volatile(&raw mut (*record).left_for, reason as u32);
-            core::ptr::write_volatile(&raw mut (*record).leaving_since, bpf_ktime_get_ns());
-            core::ptr::write_volatile(&raw mut (*record).state, STATE_LEAVING);
-        }
-    }
-    connection.state = STATE_LEAVING;
-}
-
-#[inline(always)]
-fn leaving(own: Own, connection: &mut Connection) {
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let since = match ma_ends.get_ptr(connection.id) {
-        // SAFETY: readable while the program runs (RCU).
-        Some(record) => unsafe { (*record).leaving_since },
-        None => 0,
-    };
-    // An end that is not in the SOCKHASH redirects nothing; what it did before has long come.
-    let out = match ma_ends.get_ptr(connection.id.peer()) {
-        // SAFETY: as above.
-        Some(record) => unsafe { (*record).state == STATE_CANDIDATE },
-        None => true,
-    };
-    if now.wrapping_sub(since) >= if out { rescue::GRACE } else { GRACE } {
-        leave(own, connection);
-    }
-}
-
-/// Takes a socket out of the SOCKHASH once its redirected queue is empty: what is queued would be thrown away.
-#[inline(always)]
-fn leave(own: Own, connection: &mut Connection) {
-    if own.redirected_queue_empty() == Some(true) {
-        demote::own(connection);
-        mark(own.pointer());
-    }
 }

@@ -1,15 +1,15 @@
 //! Recording a socket: its storage, and the record that its peer will find.
 
 use crate::counters;
-use crate::maps::{address, ma_candidates, ma_connections, ma_ends, ma_pods, ma_policies, ma_totals};
+use crate::maps::{address, ma_connections, ma_ends, ma_marked, ma_pods, ma_policies, ma_totals};
 use crate::socket::Own;
 use crate::wake::wake;
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_delete, bpf_sk_storage_get};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
-use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
+use meshaccel_abi::{Connection, EndId, EndRecord, Event, Mark, Policy, Reason, SocketKey};
 use meshaccel_decide::side::side;
 
 /// The storage of a socket, if it is recorded.
@@ -19,31 +19,28 @@ pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
     unsafe { bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), 0).cast::<Connection>().as_mut() }
 }
 
-/// Has the promoting pass visit a socket from now on, and soon. Without memory for the mark it is left to the review.
+/// Has the next pass visit a socket, and soon. When the table is full it is left to the review.
 #[inline(always)]
-pub fn mark(socket: *mut c_void) {
-    // SAFETY: as in `find`.
-    unsafe {
-        let since = bpf_sk_storage_get(address(&ma_candidates), socket, null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into());
-        if let Some(since) = since.cast::<u64>().as_mut() {
-            *since = bpf_ktime_get_ns();
-            wake();
-        }
+pub fn mark(connection: &Connection) {
+    // SAFETY: no arguments.
+    let since = unsafe { bpf_ktime_get_ns() };
+    let mark = Mark { since, netns_cookie: connection.key.netns_cookie, id: connection.id, zero: 0 };
+    if ma_marked.insert(connection.key.socket_cookie, mark, 0).is_ok() {
+        wake();
     }
 }
 
-/// Does it visit the socket?
+/// Since when it is to be visited, if it is.
 #[inline(always)]
-pub fn is_marked(socket: *mut c_void) -> bool {
-    // SAFETY: as in `find`.
-    unsafe { !bpf_sk_storage_get(address(&ma_candidates), socket, null_mut(), 0).is_null() }
+pub fn marked_since(connection: &Connection) -> Option<u64> {
+    // SAFETY: one field is read, which may change meanwhile.
+    unsafe { ma_marked.get(connection.key.socket_cookie) }.map(|mark| mark.since)
 }
 
-/// Has it visit the socket no more.
+/// Has it visited no more.
 #[inline(always)]
-pub fn unmark(socket: *mut c_void) {
-    // SAFETY: as in `find`.
-    unsafe { bpf_sk_storage_delete(address(&ma_candidates), socket.cast()) };
+pub fn unmark(connection: &Connection) {
+    let _ = ma_marked.remove(connection.key.socket_cookie);
 }
 
 /// A socket may have been taken out of the SOCKHASH by a visit to its peer, which cannot reach this storage; the record
@@ -127,16 +124,14 @@ pub fn policy_in(slot: u32, netns_cookie: u64) -> Option<&'static Policy> {
     if policy.netns_cookie == netns_cookie { Some(policy) } else { None }
 }
 
-/// Records a connection that has been open for a while, and has the promoting pass visit it. False when its pod is not selected
+/// Records a connection that has been open for a while, and has the next pass visit it. False when its pod is not selected
 /// (any more), or a table is full.
 #[inline(always)]
 pub fn record_open(socket: *mut c_void, own: Own, key: &SocketKey, id: EndId) -> bool {
     let Some((slot, policy)) = policy_of(key.netns_cookie) else { return false };
-    let recorded = record(socket, own, key, id, slot, policy).is_some();
-    if recorded {
-        mark(socket);
-    }
-    recorded
+    let Some(connection) = record(socket, own, key, id, slot, policy) else { return false };
+    mark(connection);
+    true
 }
 
 /// Records a socket. `None` when a table is full: the connection stays on TCP (invariant 6).

@@ -12,7 +12,7 @@
 //!
 //! 1. *hold*: its peer redirects nothing any more;
 //! 2. a grace period later (a longer one where it may only be late), when nothing can be on its way and the redirected queue
-//!    has been read: out, and a row for the daemon, which runs `ma_kick` in that network namespace.
+//!    has been read: out, and the daemon runs `ma_kick` in that network namespace.
 
 use crate::demote;
 use crate::iterator::TcpIterator;
@@ -20,10 +20,10 @@ use crate::maps::{ma_ends, offset};
 use crate::record::{find, forget_gain, mark, refresh};
 use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_setsockopt};
-use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
-use meshaccel_abi::connection::{self, HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
-use meshaccel_abi::{Connection, Reason, RescueRow, SocketKey};
+use meshaccel_abi::connection::{HOLD, PEER_UNKNOWN, STATE_CANDIDATE};
+use meshaccel_abi::visit::{DONE, PENDING, WAKE_PEER};
+use meshaccel_abi::{Connection, Reason, SocketKey};
 use meshaccel_decide::demands;
 
 /// How long nothing may have been redirected: 20 ms. Between a verdict and the peer's queue lie microseconds.
@@ -33,16 +33,13 @@ pub const GRACE: u64 = 20_000_000;
 /// redirected to it meanwhile.
 const READS_ON: u64 = 200_000_000;
 
-/// The daemon should come back soon.
-const PENDING: Option<RescueRow> = Some(RescueRow { netns_cookie: connection::PENDING });
-
 /// Nothing is redirected to this sender's reader from now on, and the next pass looks after it.
 #[inline(always)]
-pub fn hold(socket: *mut c_void, sender: &mut Connection) {
+pub fn hold(sender: &mut Connection) {
     if sender.held_since == 0 {
         // SAFETY: no arguments.
         sender.held_since = unsafe { bpf_ktime_get_ns() };
-        mark(socket);
+        mark(sender);
     }
 }
 
@@ -70,9 +67,9 @@ fn leaves_for(sender: &Connection, reader: Other) -> Option<Reason> {
 
 /// Looks after the reader that this sender talks to.
 #[inline(always)]
-pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
+pub fn visit(sender: &mut Connection) -> u32 {
     if sender.state == STATE_CANDIDATE || (sender.sender_passed == 0 && sender.held_since == 0) {
-        return None;
+        return DONE;
     }
     let reader = Other(sender.peer_socket);
     // A reader that is not in the SOCKHASH (any more) needs nobody to look after it. One that has left and come back is there
@@ -87,7 +84,7 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     let (Some(unread), Some(copied), true) = (reader.unread(), reader.copied_sequence(), alive) else {
         forget_gain(sender);
         settle(sender);
-        return None;
+        return DONE;
     };
     let passed = sender.passed.messages as u32;
     let quiet = passed == sender.passed_seen;
@@ -96,7 +93,7 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     sender.peer_copied_seen = copied;
     let leaves_for = leaves_for(sender, reader);
     if leaves_for.is_none() && unread == 0 {
-        return if quiet && settle(sender) { None } else { PENDING };
+        return if quiet && settle(sender) { DONE } else { PENDING };
     }
     if leaves_for.is_none() && (reads || reader.redirected_queue_empty() != Some(true)) {
         sender.held_since = 0;
@@ -109,18 +106,18 @@ pub fn visit(sender: &mut Connection) -> Option<RescueRow> {
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
         sender.held_since = now;
     } else if held_for >= long_enough && reader.redirected_queue_empty() == Some(true) {
-        return Some(take_out(sender, key, leaves_for.unwrap_or(Reason::TakesBulk)));
+        take_out(sender, key, leaves_for.unwrap_or(Reason::TakesBulk));
+        return WAKE_PEER;
     }
     PENDING
 }
 
 /// This socket itself has left, and its reader must be woken.
 #[inline(always)]
-pub fn to_wake(connection: &Connection) -> Option<RescueRow> {
-    let record = ma_ends.get_ptr(connection.id)?;
+pub fn must_wake(connection: &Connection) -> bool {
+    let Some(record) = ma_ends.get_ptr(connection.id) else { return false };
     // SAFETY: readable while the program runs (RCU).
-    let kick = unsafe { (*record).kick };
-    if kick != 0 { Some(RescueRow { netns_cookie: connection.key.netns_cookie }) } else { None }
+    unsafe { (*record).kick != 0 }
 }
 
 /// Nothing has passed since the last visit, and all is read. False when something passes just now.
@@ -140,13 +137,12 @@ fn settle(sender: &mut Connection) -> bool {
 }
 
 #[inline(always)]
-fn take_out(sender: &mut Connection, key: SocketKey, reason: Reason) -> RescueRow {
+fn take_out(sender: &mut Connection, key: SocketKey, reason: Reason) {
     demote::peer(sender.id.peer(), key, reason);
     sender.sender_passed = 0;
     sender.held_since = 0;
     forget_gain(sender);
     sender.peer_state = PEER_UNKNOWN;
-    RescueRow { netns_cookie: sender.peer_key.netns_cookie }
 }
 
 /// Wakes the readers of sockets that were taken out. Setting SO_RCVLOWAT to what it is runs the kernel's own
@@ -165,7 +161,7 @@ pub fn ma_kick(ctx: *mut TcpIterator) -> u32 {
     }
     refresh(connection);
     // It is a candidate again.
-    mark(own.pointer());
+    mark(connection);
     const SOL_SOCKET: i32 = 1;
     const SO_RCVLOWAT: i32 = 18;
     let mut low_water = own.receive_low_water();

@@ -4,17 +4,17 @@
 //! node switched on it does nothing but count. This is the contract between versions: see `meshaccel_abi::names`.
 
 use crate::demote;
-use crate::iterator::StorageIterator;
+use crate::iterator::FileIterator;
 use crate::record::refresh;
 use crate::switch::is_off;
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::policy::NODE_SWITCH;
 
-#[unsafe(link_section = "iter/bpf_sk_storage_map")]
+#[unsafe(link_section = "iter/task_file")]
 #[unsafe(no_mangle)]
-pub fn ma_retire(ctx: *mut StorageIterator) -> u32 {
-    let Some((own, connection)) = StorageIterator::read(ctx) else { return 0 };
+pub fn ma_retire(ctx: *mut FileIterator) -> u32 {
+    let Some((own, connection)) = FileIterator::read(ctx) else { return 0 };
     refresh(connection);
     if connection.state == STATE_CANDIDATE {
         return 0;
@@ -25,6 +25,6 @@ pub fn ma_retire(ctx: *mut StorageIterator) -> u32 {
     }
     let one = [1u8];
     // SAFETY: one byte on the stack.
-    unsafe { bpf_seq_write(StorageIterator::file(ctx), one.as_ptr().cast(), 1) };
+    unsafe { bpf_seq_write(FileIterator::output(ctx), one.as_ptr().cast(), 1) };
     0
 }

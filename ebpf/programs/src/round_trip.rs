@@ -7,7 +7,6 @@ use crate::socket::Own;
 use crate::sockops::socket;
 use aya_ebpf::bindings::{BPF_SOCK_OPS_RTT_CB_FLAG, BPF_SOCK_OPS_STATE_CB_FLAG};
 use aya_ebpf::programs::SockOpsContext;
-use core::ffi::c_void;
 use meshaccel_abi::Connection;
 use meshaccel_abi::policy::EAGER;
 use meshaccel_decide::attention::{is_due, is_known};
@@ -25,7 +24,7 @@ pub fn watch(ctx: &SockOpsContext) -> bool {
 pub fn look(ctx: &SockOpsContext) {
     let Some((socket, own)) = socket(ctx) else { return };
     let is_known = match find(socket) {
-        Some(connection) => candidate(socket, own, connection),
+        Some(connection) => candidate(own, connection),
         None => outlived::look(ctx, socket, own),
     };
     if is_known {
@@ -36,11 +35,11 @@ pub fn look(ctx: &SockOpsContext) {
 
 /// True: no more of these reports.
 #[inline(always)]
-fn candidate(socket: *mut c_void, own: Own, connection: &Connection) -> bool {
+fn candidate(own: Own, connection: &Connection) -> bool {
     let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return true };
     let (eager, segments_in, segments_out) = (policy.flags & EAGER != 0, own.segments_in(), own.segments_out());
     if is_due(eager, segments_in, segments_out) {
-        mark(socket);
+        mark(connection);
     }
     is_known(eager, segments_in, segments_out)
 }

@@ -51,7 +51,7 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
             connection.passed.bytes += u64::from(size);
             connection.passed.messages += 1;
             match reason {
-                Reason::BlockingReader | Reason::ReaderOptions => rescue::hold(socket, connection),
+                Reason::BlockingReader | Reason::ReaderOptions => rescue::hold(connection),
                 Reason::ReaderSplices if too_late(connection) => {
                     counters::message(Reason::SpliceTooLate as u32, size);
                     connection.reason = Reason::SpliceTooLate as u32;
@@ -60,16 +60,16 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
                 Reason::ByteBudget | Reason::MessageBudget | Reason::SenderFlags | Reason::SenderUnseen
                     if falls_behind(connection) =>
                 {
-                    balance::give_up(socket, connection, Reason::Backlogged);
+                    balance::give_up(connection, Reason::Backlogged);
                 }
-                _ => watch(socket, connection),
+                _ => watch(connection),
             }
             reason
         }
     };
     connection.reason = reason as u32;
     counters::message(reason as u32, size);
-    balance::weigh(socket, connection);
+    balance::weigh(connection);
     SK_PASS
 }
 
@@ -100,12 +100,12 @@ fn too_late(connection: &Connection) -> bool {
 /// looks after it. The count of passed messages is raised before the flag is read, and the pass reads it again after it
 /// has taken the flag down, which it does only when nothing has passed for a while.
 #[inline(always)]
-fn watch(socket: *mut c_void, connection: &mut Connection) {
+fn watch(connection: &mut Connection) {
     if connection.sender_passed != 0 || connection.peer_state == PEER_UNKNOWN {
         return;
     }
     connection.sender_passed = 1;
-    record::mark(socket);
+    record::mark(connection);
 }
 
 /// Whoever finds no gain leaves at the next pass. Should none come, because no daemon runs or the reader does not read, it is

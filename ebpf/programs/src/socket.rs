@@ -56,6 +56,10 @@ impl Own {
     }
 
     #[inline(always)]
+    pub fn cookie(self) -> u64 {
+        self.load(offset!(cookie))
+    }
+    #[inline(always)]
     pub fn write_sequence(self) -> u32 {
         self.load(offset!(write_seq))
     }

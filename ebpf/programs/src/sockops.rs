@@ -56,7 +56,7 @@ fn established(ctx: &SockOpsContext, role: Role) {
         return;
     }
     let Some(connection) = record::record(socket, own, &key, id, slot, policy) else { return };
-    // Without this callback the record would stay until the sweep finds it; so a refusal is no reason to give up.
+    // Without this callback the record would stay until a visit finds it; so a refusal is no reason to give up.
     let _ = ctx.set_cb_flags((ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
     if policy.flags & (EAGER | ENFORCE) == EAGER | ENFORCE {
         promote(ctx, own, connection, policy, role);
@@ -67,12 +67,12 @@ fn established(ctx: &SockOpsContext, role: Role) {
         _ => connection.peer_state == PEER_UNKNOWN,
     };
     if is_due {
-        record::mark(socket);
+        record::mark(connection);
     }
 }
 
 /// Eager promotion. The passive end, which comes second, knows whether its peer is recorded and allowed. The active end
-/// comes first and cannot know; if nobody pairs with it, the promoting iterator takes it back.
+/// comes first and cannot know; if nobody pairs with it, a visit takes it back.
 #[inline(always)]
 fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: &Policy, role: Role) {
     if connection.side == SIDE_EXCLUDED {
@@ -119,7 +119,7 @@ fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: 
     connection.promoted_at = connection.recorded_at;
     connection.passed_at = connection.recorded_at;
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: this end's own record; its other writer, the iterator, leaves new sockets alone for a second.
+        // SAFETY: this end's own record; its other writer, a visit, leaves new sockets alone for a second.
         unsafe {
             write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
             write_volatile(&raw mut (*record).state, connection.state);
@@ -147,6 +147,7 @@ fn state_changed(ctx: &SockOpsContext) {
         demote::remove(connection.id, connection.key);
     }
     let _ = ma_ends.remove(connection.id);
+    record::unmark(connection);
     counters::event(Event::Closed);
 }
 

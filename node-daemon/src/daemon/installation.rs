@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::Offsets;
-use meshaccel_service::Chain;
 
 use crate::args::DaemonArgs;
 use crate::kernel::load::{self, Capacity};
-use crate::kernel::passes::Tally;
 use crate::kernel::pins::Pins;
+use crate::kernel::visits::Tally;
 use crate::kernel::{btf::Btf, offsets};
 use crate::node::{Node, PodStatus};
 use crate::select::Selection;
@@ -151,10 +150,10 @@ impl Installation {
         }
     }
 
-    /// Removes stale records.
-    pub fn sweep(&mut self) {
-        if let Some(Err(error)) = self.node.as_mut().map(|node| node.sweep(Instant::now())) {
-            tracing::warn!(error = %Chain(&error), "Could not sweep stale records");
+    /// What is kept of pods that are long gone.
+    pub fn forget_old(&mut self) {
+        if let Some(node) = &mut self.node {
+            node.forget_old(Instant::now());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use aya::programs::{Iter, Program, ProgramError, ProgramFd, SkMsg, SockOps, TracePoint};
+use aya::programs::{Iter, Program, ProgramError, ProgramFd, SchedClassifier, SkMsg, SockOps, TracePoint};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use meshaccel_abi::{Offsets, names};
 use meshaccel_object::OBJECT;
@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::passes::Pass;
 use super::pins::Layout;
+use super::visits::Visits;
 use crate::sys::{bpf, trace};
 
 /// What can go wrong. Each names the program or map, and carries the kernel's errno.
@@ -60,6 +61,8 @@ pub struct Loaded {
     pub adopt: Pass,
     /// The iterator that wakes readers: likewise.
     pub kick: Pass,
+    /// The program that looks at one socket.
+    pub visits: Visits,
     /// Sees who splices; attached while somebody is redirected to.
     pub splice: SpliceWatch,
 }
@@ -79,7 +82,8 @@ impl Programs {
             .override_global(names::OFFSETS_GLOBAL, offsets, true)
             .map_max_entries(names::SOCKETS, sockets)
             // Twice as many are recorded as can be promoted: those that wait for evidence need a record too.
-            .map_max_entries(names::ENDS, sockets.saturating_mul(2));
+            .map_max_entries(names::ENDS, sockets.saturating_mul(2))
+            .map_max_entries(names::MARKED, sockets.saturating_mul(2));
         if let Some(layout) = layout {
             for name in names::MAPS {
                 loader.map_pin_path(name, layout.path(name));
@@ -90,6 +94,7 @@ impl Programs {
         for (name, target) in ITERATORS {
             load_program(&mut ebpf, name, |program: &mut Iter| program.load(target, &btf))?;
         }
+        load_program(&mut ebpf, names::VISIT, SchedClassifier::load)?;
         load_program(&mut ebpf, names::SKMSG, SkMsg::load)?;
         load_program(&mut ebpf, names::SPLICE, TracePoint::load)?;
         load_program(&mut ebpf, names::SOCKOPS, SockOps::load)?;
@@ -121,14 +126,15 @@ impl Programs {
 
     /// Links an iterator.
     pub fn link_iterator(&self, name: &'static str) -> Result<OwnedFd, LoadError> {
-        let map = match name {
-            names::SWEEP => Some(self.map(names::ENDS)?),
-            names::ADOPT | names::KICK => None,
-            names::PROMOTE => Some(self.map(names::CANDIDATES)?),
-            _ => Some(self.map(names::CONNECTIONS)?),
-        };
-        bpf::link_iterator(self.program(name)?.as_fd(), map)
-            .map_err(|source| LoadError::Attach { program: name, source })
+        bpf::link_iterator(self.program(name)?.as_fd()).map_err(|source| LoadError::Attach { program: name, source })
+    }
+
+    /// What looks at sockets one by one.
+    pub fn visits(&self, layout: &Layout) -> Result<Visits, LoadError> {
+        let program = self.program(names::VISIT)?.as_fd().try_clone_to_owned();
+        program
+            .and_then(|program| Visits::open(program, layout))
+            .map_err(|source| LoadError::Attach { program: names::VISIT, source })
     }
 
     /// A map by name.
@@ -153,17 +159,10 @@ impl Programs {
 }
 
 /// Iterators and what they iterate over.
-const ITERATORS: [(&str, &str); 7] = [
-    (names::KICK, "tcp"),
-    (names::REVIEW, "bpf_sk_storage_map"),
-    (names::PROMOTE, "bpf_sk_storage_map"),
-    (names::LIST, "bpf_sk_storage_map"),
-    (names::RETIRE, "bpf_sk_storage_map"),
-    (names::SWEEP, "bpf_map_elem"),
-    (names::ADOPT, "tcp"),
-];
+const ITERATORS: [(&str, &str); 4] =
+    [(names::KICK, "tcp"), (names::ADOPT, "tcp"), (names::LIST, "task_file"), (names::RETIRE, "task_file")];
 /// Iterators that are pinned.
-const PINNED: [&str; 5] = [names::PROMOTE, names::REVIEW, names::LIST, names::RETIRE, names::SWEEP];
+const PINNED: [&str; 2] = [names::LIST, names::RETIRE];
 
 fn load_program<'a, P>(
     ebpf: &'a mut Ebpf,
@@ -215,6 +214,7 @@ pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &
     Ok(Loaded {
         adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?),
         kick: Pass::from_link(names::KICK, programs.link_iterator(names::KICK)?),
+        visits: programs.visits(layout)?,
         splice: SpliceWatch::new(programs, layout),
     })
 }

@@ -1,20 +1,17 @@
 //! Runs the iterators and reads what they write.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
 
 use bytemuck::Pod;
-use meshaccel_abi::connection::{MARKED, PASS_PAIRED, PENDING, STATE_CANDIDATE};
-use meshaccel_abi::{AdoptSample, ConnectionRow, EndId, PassRow, RescueRow, names};
+use meshaccel_abi::{AdoptSample, ConnectionRow, EndId, names};
 use thiserror::Error;
 
-use super::maps::{Maps, Slot};
+use super::maps::Maps;
 use super::pins::Layout;
 use crate::adopt;
-use crate::sys::netns::NetnsCookie;
 use crate::sys::{bpf, netns};
 
 /// What can go wrong with a pass.
@@ -79,138 +76,24 @@ impl Pass {
     }
 }
 
-/// Time of this thread on a processor. Another clock would count a pass that was preempted as an expensive one, and the next
-/// would come late.
-struct ThreadTime(Duration);
-
-impl ThreadTime {
-    fn now() -> Self {
-        // The clock of the calling thread is always there.
-        Self(
-            nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID)
-                .map_or(Duration::ZERO, Duration::from),
-        )
-    }
-
-    fn elapsed(&self) -> Duration {
-        Self::now().0.saturating_sub(self.0)
-    }
-}
-
-/// What a pass did.
-#[derive(Clone, Debug, Default)]
-pub struct Promoted {
-    /// Namespaces in which readers must be woken.
-    pub rescued: BTreeSet<NetnsCookie>,
-    /// Some application is held and waits for the next pass.
-    pub pending: bool,
-    /// Some socket is still to be visited.
-    pub marked: bool,
-    /// What it cost: time of this thread on a processor.
-    pub took: Duration,
-}
-
 /// Wakes the readers of sockets that were taken out in the namespace at `path`.
 pub fn kick(link: &Pass, path: &Path) -> Result<(), PassError> {
     netns::enter(path, || link.run(|_: &u8| {}))
         .unwrap_or_else(|source| Err(PassError::Open { name: names::KICK, source }))
 }
 
-/// What a review found.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Recorded and promoted sockets of each slot.
-    pub slots: std::collections::BTreeMap<Slot, SlotTally>,
-    /// What it cost: time of this thread on a processor.
-    pub took: Duration,
+/// Every recorded socket that somebody has open.
+pub fn list(layout: &Layout, mut row: impl FnMut(&ConnectionRow)) -> Result<(), PassError> {
+    // A socket that several processes have open comes several times.
+    let mut seen = HashSet::new();
+    Pass::open(layout, names::LIST)?.run(|one: &ConnectionRow| {
+        if seen.insert(one.connection.key.socket_cookie) {
+            row(one);
+        }
+    })
 }
 
-/// Sockets of one pod.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct SlotTally {
-    /// Sockets recorded.
-    pub recorded: u64,
-    /// Of these, whose peer is known.
-    pub paired: u64,
-    /// Of these, in the SOCKHASH.
-    pub promoted: u64,
-}
-
-impl Tally {
-    /// Over all slots.
-    pub fn total(&self) -> SlotTally {
-        self.slots.values().fold(SlotTally::default(), |sum, one| SlotTally {
-            recorded: sum.recorded + one.recorded,
-            paired: sum.paired + one.paired,
-            promoted: sum.promoted + one.promoted,
-        })
-    }
-}
-
-/// The iterators over what is recorded.
-pub struct Passes {
-    promote: Pass,
-    review: Pass,
-    list: Pass,
-    sweep: Pass,
-}
-
-impl Passes {
-    /// Opens the pinned links.
-    pub fn open(layout: &Layout) -> Result<Self, PassError> {
-        Ok(Self {
-            promote: Pass::open(layout, names::PROMOTE)?,
-            review: Pass::open(layout, names::REVIEW)?,
-            list: Pass::open(layout, names::LIST)?,
-            sweep: Pass::open(layout, names::SWEEP)?,
-        })
-    }
-
-    /// Pairs, promotes, and takes out applications at which TCP's bytes wait unread.
-    pub fn promote(&self) -> Result<Promoted, PassError> {
-        let (start, mut promoted) = (ThreadTime::now(), Promoted::default());
-        self.promote.run(|row: &RescueRow| match row.netns_cookie {
-            PENDING => promoted.pending = true,
-            MARKED => promoted.marked = true,
-            cookie => {
-                promoted.marked = true;
-                promoted.rescued.insert(NetnsCookie(cookie));
-            }
-        })?;
-        promoted.took = start.elapsed();
-        Ok(promoted)
-    }
-
-    /// Counts all sockets, and takes back what must leave.
-    pub fn review(&self) -> Result<Tally, PassError> {
-        let (start, mut tally) = (ThreadTime::now(), Tally::default());
-        self.review.run(|row: &PassRow| {
-            let slot = tally.slots.entry(Slot(u32::from(row.slot))).or_default();
-            slot.recorded += 1;
-            slot.paired += u64::from(row.state & PASS_PAIRED != 0);
-            slot.promoted += u64::from(u32::from(row.state & !PASS_PAIRED) != STATE_CANDIDATE);
-        })?;
-        tally.took = start.elapsed();
-        Ok(tally)
-    }
-
-    /// Every recorded socket.
-    pub fn list(&self, row: impl FnMut(&ConnectionRow)) -> Result<(), PassError> {
-        self.list.run(row)
-    }
-
-    /// Removes records whose socket is gone.
-    pub fn sweep(&self) -> Result<(), PassError> {
-        self.sweep.run(|_: &u8| {})
-    }
-}
-
-/// The listing alone, for commands that only read.
-pub fn list(layout: &Layout, row: impl FnMut(&ConnectionRow)) -> Result<(), PassError> {
-    Pass::open(layout, names::LIST)?.run(row)
-}
-
-/// One retiring pass: how many sockets are still in the SOCKHASH after it.
+/// One retiring pass: whether, and roughly how many, sockets are still in the SOCKHASH after it.
 pub fn retire(layout: &Layout) -> Result<u64, PassError> {
     let mut remaining = 0;
     Pass::open(layout, names::RETIRE)?.run(|_: &u8| remaining += 1)?;

@@ -1,6 +1,6 @@
 //! The folder in bpffs: what is pinned where.
 //!
-//! `<bpffs>/layout-<N>/` holds the maps, the sock_ops link (`ma_sockops`) and the iterator links of one layout version.
+//! `<bpffs>/layout-<N>/` holds the maps, the sock_ops link (`ma_sockops`) and the links of two iterators of one layout version.
 //! A daemon of layout M that finds another `layout-<N>` retires it: switches it off by its `ma_switches`, reads its
 //! `ma_retire` until nothing remains, and removes the folder. Those two names and formats never change.
 

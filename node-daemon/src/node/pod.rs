@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kernel::maps::{PodName, Slot};
-use crate::kernel::passes::SlotTally;
+use crate::kernel::visits::SlotTally;
 use crate::select::{SelectedPod, SkippedPod};
 
 /// What became of a pod.

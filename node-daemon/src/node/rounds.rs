@@ -1,10 +1,11 @@
-//! When the iterators over the connections are run: as rarely as their cost demands, as soon as somebody waits for it.
+//! When connections are visited: as rarely as their cost demands, as soon as somebody waits for it.
 
 use std::time::{Duration, Instant};
 
 use super::Node;
 use crate::kernel::maps::MapsError;
-use crate::kernel::passes::{self, PassError, Promoted};
+use crate::kernel::passes::{self, PassError};
+use crate::kernel::visits::Promoted;
 
 /// The pause after a pass is so many times its length: while there are busy connections to judge, that takes at most one
 /// hundredth of a core. It visits no others (see `meshaccel_decide::attention`), so where there are none it takes nothing.
@@ -60,7 +61,7 @@ impl Node {
     }
 
     fn promote(&mut self) -> Result<Promoted, PassError> {
-        let promoted = self.passes.promote()?;
+        let promoted = self.loaded.visits.pass(&self.residences)?;
         self.pass_pace.took(promoted.took);
         for cookie in &promoted.rescued {
             let Some(path) = self.residences.get(cookie) else { continue };
@@ -72,7 +73,7 @@ impl Node {
 
     /// Counts all sockets, and takes back what must leave.
     pub(super) fn review(&mut self) -> Result<(), PassError> {
-        self.tally = self.passes.review()?;
+        self.tally = self.loaded.visits.review(&self.residences)?;
         self.review_pace.took(self.tally.took);
         Ok(())
     }
@@ -106,14 +107,8 @@ impl Node {
         now.duration_since(last) >= pause
     }
 
-    /// Removes stale records; where nothing has happened since the last time there are none.
-    pub fn sweep(&mut self, now: Instant) -> Result<(), crate::Error> {
+    /// What is kept of places where nobody lives any more.
+    pub fn forget_old(&mut self, now: Instant) {
         self.locator.forget_old(now);
-        if self.swept != Some(self.happened()?) {
-            self.passes.sweep()?;
-            // What a sweep itself does is counted, too.
-            self.swept = Some(self.happened()?);
-        }
-        Ok(())
     }
 }

@@ -12,8 +12,8 @@ use super::Fionread;
 use crate::Error;
 use crate::kernel::load::LoadError;
 use crate::kernel::maps::{MappedPod, Maps, MapsError, PodName, Slot};
-use crate::kernel::passes::Passes;
 use crate::kernel::pins::Layout;
+use crate::kernel::visits::{Residences, Visits};
 use crate::sys::{netns, socket};
 
 /// Bytes that are left unread to see where they count.
@@ -41,10 +41,11 @@ pub struct Trial {
 impl Trial {
     /// Runs in a thread with a network namespace that ends with it.
     /// `watch`: whether the program that sees splice(2) could be attached.
-    pub fn run(layout: &Layout, watch: Result<(), LoadError>) -> Result<Self, Error> {
+    pub fn run(layout: &Layout, visits: &Visits, watch: Result<(), LoadError>) -> Result<Self, Error> {
         let failed = |what| move |source| Error::Probe { what, source };
         let watch = watch.map_err(|error| Chain(&error).to_string());
-        let tried = netns::in_new(|| tries(layout, watch)).map_err(failed("cannot make a network namespace"))?;
+        let tried =
+            netns::in_new(|| tries(layout, visits, watch)).map_err(failed("cannot make a network namespace"))?;
         tried.map_err(|error| match error {
             Trouble::Io(source) => Error::Probe { what: "a connection of the self-test failed", source },
             Trouble::Other(error) => error,
@@ -69,11 +70,10 @@ impl<E: Into<Error>> From<E> for Trouble {
     }
 }
 
-fn tries(layout: &Layout, watch: Result<(), String>) -> Result<Trial, Trouble> {
+fn tries(layout: &Layout, visits: &Visits, watch: Result<(), String>) -> Result<Trial, Trouble> {
     netns::loopback_up()?;
     let cookie = netns::own_cookie()?;
     let mut maps = Maps::open(layout)?;
-    let passes = Passes::open(layout)?;
     let policy = |flags| Policy {
         netns_cookie: cookie.0,
         flags: ENFORCE | ANY_PAIR | flags,
@@ -120,7 +120,8 @@ fn tries(layout: &Layout, watch: Result<(), String>) -> Result<Trial, Trouble> {
     // Only what does not block is promoted by evidence.
     let nonblocking = |yes| ends.iter().try_for_each(|end| end.set_nonblocking(yes));
     nonblocking(true)?;
-    passes.promote()?;
+    // This thread is in the network namespace.
+    visits.pass(&Residences::new())?;
     nonblocking(false)?;
     exchange(EXCHANGES)?;
     let late = sent_redirected(layout, &client)? > 0;

@@ -175,7 +175,7 @@ fn lacks(status: &Status) -> Vec<Finding> {
 }
 
 fn attached() -> Vec<String> {
-    [programs::SOCKOPS, programs::SKMSG, programs::PROMOTE, programs::REVIEW].map(str::to_owned).to_vec()
+    [programs::SOCKOPS, programs::SKMSG, programs::VISIT].map(str::to_owned).to_vec()
 }
 
 fn is_served(pod: &PodStatus) -> bool {

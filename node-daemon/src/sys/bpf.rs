@@ -1,5 +1,5 @@
-//! bpf(2) where aya 0.14 does not reach: iterator links over a map, link updates, attaching without a guard that
-//! detaches, pins of anything.
+//! bpf(2) where aya 0.14 does not reach: running a program once, reading many entries at once, link updates, attaching
+//! without a guard that detaches, pins of anything.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -8,10 +8,15 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use bytemuck::Pod;
+
+const MAP_LOOKUP_ELEM: u32 = 1;
 const PROG_LOAD: u32 = 5;
 const OBJ_PIN: u32 = 6;
 const OBJ_GET: u32 = 7;
 const PROG_ATTACH: u32 = 8;
+const PROG_TEST_RUN: u32 = 10;
+const MAP_LOOKUP_BATCH: u32 = 24;
 const LINK_CREATE: u32 = 28;
 const LINK_UPDATE: u32 = 29;
 const ITER_CREATE: u32 = 33;
@@ -54,6 +59,13 @@ impl Attributes {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
     }
 
+    /// For commands that write into the attributes.
+    fn call_and_write(&mut self, command: u32) -> io::Result<()> {
+        // SAFETY: as in `call`.
+        let result = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_mut_ptr(), size_of::<Self>()) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+
     fn call_for_descriptor(&self, command: u32) -> io::Result<OwnedFd> {
         let descriptor = self.call(command)?;
         // SAFETY: the kernel just made this descriptor for us (with O_CLOEXEC).
@@ -69,15 +81,9 @@ fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
 }
 
-/// Links an iterator program; `map` is the map whose elements it visits.
-pub fn link_iterator(program: BorrowedFd<'_>, map: Option<BorrowedFd<'_>>) -> io::Result<OwnedFd> {
-    let words = [(0, number(program)), (2, TRACE_ITER)];
-    let Some(map) = map else { return Attributes::new(&words).call_for_descriptor(LINK_CREATE) };
-    // union bpf_iter_link_info, its map variant.
-    let info = [number(map), 0, 0, 0];
-    let mut attributes = Attributes::new(&words).with_pointer(4, &raw const info);
-    attributes.0[6] = size_of_val(&info) as u32;
-    attributes.call_for_descriptor(LINK_CREATE)
+/// Links an iterator program.
+pub fn link_iterator(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    Attributes::new(&[(0, number(program)), (2, TRACE_ITER)]).call_for_descriptor(LINK_CREATE)
 }
 
 /// Links a sock_ops program to a cgroup. A link never disturbs programs that others have there.
@@ -103,6 +109,66 @@ pub fn attach_sk_msg(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result
 /// Starts one pass of a linked iterator; reading the file runs it.
 pub fn iterate(link: BorrowedFd<'_>) -> io::Result<File> {
     Attributes::new(&[(0, number(link))]).call_for_descriptor(ITER_CREATE).map(File::from)
+}
+
+/// Runs a classifier once, in the network namespace of the calling thread, with these words in its context's `cb`: what it
+/// returns.
+pub fn run_classifier(program: BorrowedFd<'_>, words: [u32; 4]) -> io::Result<u32> {
+    /// `struct __sk_buff` up to its `cb`. All else must be zero.
+    #[repr(C)]
+    struct Context {
+        before: [u32; 12],
+        cb: [u32; 5],
+    }
+    // It looks at no packet, but there must be one.
+    let packet = [0u8; 64];
+    let [a, b, c, d] = words;
+    let context = Context { before: [0; 12], cb: [a, b, c, d, 0] };
+    let mut attributes =
+        Attributes::new(&[(0, number(program)), (2, size_of_val(&packet) as u32), (10, size_of::<Context>() as u32)])
+            .with_pointer(4, packet.as_ptr())
+            .with_pointer(12, &raw const context);
+    attributes.call_and_write(PROG_TEST_RUN)?;
+    Ok(attributes.0[1])
+}
+
+/// Reads one entry of a map.
+pub fn lookup<K: Pod, V: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<V> {
+    let mut value = V::zeroed();
+    Attributes::new(&[(0, number(map))])
+        .with_pointer(2, key)
+        .with_pointer(4, &raw mut value)
+        .call(MAP_LOOKUP_ELEM)
+        .map(|_| value)
+}
+
+/// Reads a hash map from user space, many entries a call. What is added or removed meanwhile may be among them or not.
+pub fn read_hash<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
+    // A bucket is given whole, so there must be room for the largest.
+    const AT_ONCE: usize = 4096;
+    let (mut keys, mut values) = (vec![K::zeroed(); AT_ONCE], vec![V::zeroed(); AT_ONCE]);
+    let (mut entries, mut bucket, mut is_first) = (Vec::new(), 0u64, true);
+    loop {
+        let position = &raw mut bucket;
+        let mut attributes = Attributes::new(&[(8, AT_ONCE as u32), (9, number(map))])
+            .with_pointer(2, position)
+            .with_pointer(4, keys.as_mut_ptr())
+            .with_pointer(6, values.as_mut_ptr());
+        if !is_first {
+            attributes = attributes.with_pointer(0, position);
+        }
+        let read = attributes.call_and_write(MAP_LOOKUP_BATCH);
+        let at_end = matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        if !at_end {
+            read?;
+        }
+        let count = (attributes.0[8] as usize).min(AT_ONCE);
+        entries.extend(keys[..count].iter().copied().zip(values[..count].iter().copied()));
+        if at_end {
+            return Ok(entries);
+        }
+        is_first = false;
+    }
 }
 
 /// Pins a map, program or link.

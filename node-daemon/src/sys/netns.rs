@@ -1,8 +1,10 @@
 //! Network namespaces.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -45,6 +47,30 @@ fn in_thread<T: Send>(body: impl FnOnce() -> io::Result<T> + Send) -> io::Result
 /// Cookie of the namespace at `path`.
 pub fn cookie_at(path: &Path) -> io::Result<NetnsCookie> {
     enter(path, own_cookie)?
+}
+
+/// Where these namespaces are: a process that is in each, or a mount below /run/netns. Looks at all processes.
+pub fn find(cookies: &BTreeSet<NetnsCookie>) -> BTreeMap<NetnsCookie, PathBuf> {
+    let (mut found, mut seen) = (BTreeMap::new(), BTreeSet::new());
+    let entries = |folder: &str| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let processes = entries("/proc")
+        .filter(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit)));
+    for path in entries("/run/netns").chain(processes.map(|process| process.join("ns/net"))) {
+        if found.len() == cookies.len() {
+            break;
+        }
+        // A process that has just ended, for one.
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        if !seen.insert(metadata.ino()) {
+            continue;
+        }
+        if let Ok(cookie) = cookie_at(&path)
+            && cookies.contains(&cookie)
+        {
+            found.insert(cookie, path);
+        }
+    }
+    found
 }
 
 /// Cookie of the namespace that the calling thread is in.

@@ -4,7 +4,7 @@ use meshaccel_crds::MeshAccelerationSpec;
 
 use super::*;
 use crate::kernel::maps::PodName;
-use crate::kernel::passes::SlotTally;
+use crate::kernel::visits::SlotTally;
 use crate::source::{Located, NodeIdentity, Place, Refused};
 use crate::status::Shared;
 

@@ -1,0 +1,57 @@
+//! What user space and the visiting program (`ma_visit`) say to each other.
+//!
+//! User space runs it for one end at a time, with BPF_PROG_TEST_RUN: the words of [`Visit`] go in by the `cb` of its
+//! `__sk_buff`, and what became of it is the program's return value.
+
+use crate::key::EndId;
+use bytemuck::{Pod, Zeroable};
+
+/// Words of `cb`: the end, then [`PASS`] or [`REVIEW`].
+pub type Visit = [u32; 4];
+
+/// Pairs, promotes, and takes out readers that the SOCKHASH serves wrongly.
+pub const PASS: u32 = 0;
+/// Does the same but for the last, and takes back what must leave.
+pub const REVIEW: u32 = 1;
+
+/// The words for one end.
+pub const fn visit(id: &EndId, purpose: u32) -> Visit {
+    [id.client_sequence, id.server_sequence, id.role, purpose]
+}
+
+/// There is nothing more to do.
+pub const DONE: u32 = 0;
+/// It is to be visited again in a while.
+pub const MARKED: u32 = 1;
+/// It is to be visited again soon: a reader waits to be taken out.
+pub const PENDING: u32 = 2;
+/// It was taken out, and readers of its network namespace must be woken.
+pub const WAKE_OWN: u32 = 3;
+/// Its peer was taken out, and readers of the peer's network namespace must be woken.
+pub const WAKE_PEER: u32 = 4;
+/// There is no such socket (any more); the record of it is removed.
+pub const GONE: u32 = 5;
+/// It is there, and cannot be reached from this network namespace: not a promoted one, and not one of this namespace; or one
+/// that is bound to a device.
+pub const OUT_OF_REACH: u32 = 6;
+
+/// The outcome is in the low byte of the return value; beside it stand these.
+pub const OUTCOME: u32 = 0xff;
+/// The socket is in the SOCKHASH.
+pub const IS_PROMOTED: u32 = 0x100;
+/// Its peer is known.
+pub const IS_PAIRED: u32 = 0x200;
+
+/// Value of the marks: what the next pass visits, by socket cookie.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Mark {
+    /// When it was marked, in ns of CLOCK_MONOTONIC.
+    pub since: u64,
+    /// Network namespace of the socket.
+    pub netns_cookie: u64,
+    /// The end that the socket is.
+    pub id: EndId,
+    /// Always zero.
+    pub zero: u32,
+}

@@ -1,0 +1,216 @@
+//! Visits one recorded socket, whichever network namespace it is in. The daemon runs it (see `meshaccel_abi::visit`) for the
+//! marked ones often, since they are few: a candidate that is not promoted within seconds is left to the review. And for all of
+//! them now and then, and when something has changed: the review, which takes back what must leave.
+//!
+//! A program that is run on demand must come by its sockets itself. A promoted one is had from the SOCKHASH; any other by its
+//! addresses, in the network namespace that the daemon has entered. Either is taken for what the record means only if it has the
+//! cookie. (The iterator over socket storage would give all sockets of all namespaces; there are kernels that refuse it, and it
+//! visits all to find a few.)
+
+use crate::counters;
+use crate::leave::{begin_leaving, entered_unread, forbidden, is_alone, leave, leaving};
+use crate::maps::{address, ma_ends, ma_marked, ma_sockets};
+use crate::promote::candidate;
+use crate::record::{account, find, mark, marked_since, policy_in, refresh, unmark};
+use crate::rescue;
+use crate::socket::{Other, Own, TCP_CLOSE};
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_lookup_elem, bpf_sk_lookup_tcp, bpf_sk_release};
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use core::ffi::c_void;
+use core::ptr::{read_volatile, write_volatile};
+use meshaccel_abi::connection::{
+    PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+};
+use meshaccel_abi::policy::{EAGER, RETIRE};
+use meshaccel_abi::visit::{DONE, GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUT_OF_REACH, REVIEW, WAKE_OWN};
+use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
+use meshaccel_decide::attention;
+use meshaccel_decide::side::side;
+
+#[classifier]
+pub fn ma_visit(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    // SAFETY: a field of the context; volatile keeps the loads of the width that the verifier converts.
+    let word = |index: usize| unsafe { read_volatile(&raw const (*skb).cb[index]) };
+    let id = EndId { client_sequence: word(0), server_sequence: word(1), role: word(2) };
+    look(skb, id, word(3)) as i32
+}
+
+#[inline(always)]
+fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
+    let Some(record) = ma_ends.get_ptr(id) else { return GONE };
+    // SAFETY: readable while the program runs (RCU); the key changes in its generation only.
+    let (key, state, socket) = unsafe { ((*record).key, read_volatile(&raw const (*record).state), (*record).socket) };
+    if is_gone(socket, &key) {
+        if ma_ends.remove(id).is_ok() {
+            counters::event(Event::Swept);
+        }
+        let _ = ma_marked.remove(key.socket_cookie);
+        return GONE;
+    }
+    let Some(socket) = reach(skb, key, state) else { return out_of_reach(&key, state) };
+    let done = match (Own::new(socket), find(socket)) {
+        (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => {
+            let outcome = if purpose == REVIEW { review(own, connection) } else { pass(own, connection) };
+            let promoted = if connection.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
+            let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { IS_PAIRED };
+            outcome | promoted | paired
+        }
+        _ => out_of_reach(&key, state),
+    };
+    // SAFETY: the reference that `reach` gave.
+    unsafe { bpf_sk_release(socket) };
+    done
+}
+
+/// Most records are removed by sock_ops when the socket closes; adopted sockets have no such callback, and nobody listens while
+/// no program is attached. TCP sockets are SLAB_TYPESAFE_BY_RCU: the address may hold another socket by now, which has
+/// another cookie.
+#[inline(always)]
+fn is_gone(socket: u64, key: &SocketKey) -> bool {
+    Other(socket).cookie() != Some(key.socket_cookie) || Other(socket).state() == Some(TCP_CLOSE)
+}
+
+/// The socket, with a reference that must be given back.
+#[inline(always)]
+fn reach(skb: *mut __sk_buff, mut key: SocketKey, state: u32) -> Option<*mut c_void> {
+    if state != STATE_CANDIDATE {
+        // SAFETY: a key on the stack.
+        let socket = unsafe { bpf_map_lookup_elem(address(&ma_sockets), (&raw mut key).cast()) };
+        if !socket.is_null() {
+            return Some(socket);
+        }
+    }
+    const CURRENT_NETNS: u64 = u64::MAX;
+    // As a packet to the socket would have them: from the other end to this one.
+    let socket = if let (Some(from), Some(to)) = (key.remote.v4_address(), key.local.v4_address()) {
+        let mut tuple = Tuple { from, to, ports: [key.remote.port_bytes(), key.local.port_bytes()] };
+        let size = size_of_val(&tuple) as u32;
+        // SAFETY: the context and a `bpf_sock_tuple` of IPv4 on the stack.
+        unsafe { bpf_sk_lookup_tcp(skb.cast(), (&raw mut tuple).cast(), size, CURRENT_NETNS, 0) }
+    } else {
+        let (from, to) = (*key.remote.address(), *key.local.address());
+        let mut tuple = Tuple { from, to, ports: [key.remote.port_bytes(), key.local.port_bytes()] };
+        let size = size_of_val(&tuple) as u32;
+        // SAFETY: the same of IPv6.
+        unsafe { bpf_sk_lookup_tcp(skb.cast(), (&raw mut tuple).cast(), size, CURRENT_NETNS, 0) }
+    };
+    if socket.is_null() { None } else { Some(socket.cast()) }
+}
+
+/// `struct bpf_sock_tuple`, of either family.
+#[repr(C)]
+struct Tuple<A> {
+    from: A,
+    to: A,
+    ports: [[u8; 2]; 2],
+}
+
+/// It stays where it is, and no pass comes for it: whoever is bound to a device, for one, is not found by its addresses.
+#[inline(always)]
+fn out_of_reach(key: &SocketKey, state: u32) -> u32 {
+    let _ = ma_marked.remove(key.socket_cookie);
+    if state == STATE_CANDIDATE { OUT_OF_REACH } else { OUT_OF_REACH | IS_PROMOTED }
+}
+
+/// Of a marked socket.
+#[inline(always)]
+fn pass(own: Own, connection: &mut Connection) -> u32 {
+    let Some(since) = marked_since(connection) else { return DONE };
+    if visit(own, connection).is_none() {
+        unmark(connection);
+        return DONE;
+    }
+    let outcome = rescue::visit(connection);
+    if outcome != DONE {
+        return outcome;
+    }
+    if rescue::must_wake(connection) {
+        return WAKE_OWN;
+    }
+    if connection.state == STATE_CANDIDATE && is_over(connection, since) {
+        connection.segments_seen = segments(own);
+        unmark(connection);
+    }
+    if marked_since(connection).is_some() { MARKED } else { DONE }
+}
+
+#[inline(always)]
+fn review(own: Own, connection: &mut Connection) -> u32 {
+    judge(own, connection);
+    let before = connection.reason;
+    let Some(policy) = visit(own, connection) else { return DONE };
+    account(connection);
+    if rescue::is_due(connection) {
+        rescue::hold(connection);
+    } else if connection.state == STATE_CANDIDATE
+        && attention::is_due(policy.flags & EAGER != 0, own.segments_in(), own.segments_out())
+        && (connection.segments_seen != segments(own) || connection.reason != before)
+        && marked_since(connection).is_none()
+    {
+        mark(connection);
+    }
+    DONE
+}
+
+/// Has it been visited for long enough in vain?
+#[inline(always)]
+fn is_over(connection: &Connection, since: u64) -> bool {
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    attention::is_over(now, since, connection.left_at, connection.leaves)
+}
+
+/// Data segments both ways.
+#[inline(always)]
+fn segments(own: Own) -> u32 {
+    own.segments_in().wrapping_add(own.segments_out())
+}
+
+#[inline(always)]
+fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
+    refresh(connection);
+    // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
+    // after everything in it was retired.
+    let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
+    if let Some(reason) = forbidden(connection, policy)
+        && connection.no_gain == 0
+    {
+        // Its messages pass from now on, and its reader goes the way of those that gain nothing; both ends do so.
+        connection.no_gain = reason as u32;
+        rescue::hold(connection);
+    }
+    match connection.state {
+        STATE_CANDIDATE => candidate(own, connection, policy),
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, policy) => {
+            begin_leaving(connection, Reason::PeerNotPromoted);
+            mark(connection);
+        }
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.unread_since != 0 => entered_unread(own, connection),
+        STATE_LEAVING => leaving(own, connection),
+        // Of an end whose peer is not known yet, the next pass will see whether it came.
+        _ if connection.sender_passed == 0 && connection.held_since == 0 && connection.peer_state != PEER_UNKNOWN => {
+            unmark(connection)
+        }
+        _ => {}
+    }
+    Some(policy)
+}
+
+/// Policy may have been edited since the socket was recorded: whose end it is follows from ports and users that policy names.
+#[inline(always)]
+fn judge(own: Own, connection: &mut Connection) {
+    let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return };
+    let now = side(policy, &connection.key.local, &connection.key.remote, own.uid());
+    if now == connection.side {
+        return;
+    }
+    connection.side = now;
+    if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
+        // SAFETY: this end's own record; readable while the program runs (RCU).
+        unsafe { write_volatile(&raw mut (*record).side, now) };
+    }
+}

@@ -1,0 +1,186 @@
+//! Has the programs visit recorded sockets: the marked ones ([`Visits::pass`]), or all ([`Visits::review`]).
+//!
+//! Those that are not promoted are reached from their own network namespace only, so it is entered for them. Where it is not
+//! known (any more), promoted ones are visited all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meshaccel_abi::visit::{
+    GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUTCOME, PASS, PENDING, REVIEW, WAKE_OWN, WAKE_PEER, visit,
+};
+use meshaccel_abi::{EndId, EndRecord, Mark, names};
+
+use super::maps::Slot;
+use super::passes::PassError;
+use super::pins::Layout;
+use crate::sys::netns::NetnsCookie;
+use crate::sys::{bpf, netns};
+
+/// Where the network namespaces are.
+pub type Residences = BTreeMap<NetnsCookie, PathBuf>;
+
+/// What a pass did.
+#[derive(Clone, Debug, Default)]
+pub struct Promoted {
+    /// Namespaces in which readers must be woken.
+    pub rescued: BTreeSet<NetnsCookie>,
+    /// Some application is held and waits for the next pass.
+    pub pending: bool,
+    /// Some socket is still to be visited.
+    pub marked: bool,
+    /// What it cost: time of threads on a processor.
+    pub took: Duration,
+}
+
+/// What a review found.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Recorded and promoted sockets of each slot.
+    pub slots: BTreeMap<Slot, SlotTally>,
+    /// What it cost: time of threads on a processor.
+    pub took: Duration,
+}
+
+/// Sockets of one pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SlotTally {
+    /// Sockets recorded.
+    pub recorded: u64,
+    /// Of these, whose peer is known.
+    pub paired: u64,
+    /// Of these, in the SOCKHASH.
+    pub promoted: u64,
+}
+
+impl Tally {
+    /// Over all slots.
+    pub fn total(&self) -> SlotTally {
+        self.slots.values().fold(SlotTally::default(), |sum, one| SlotTally {
+            recorded: sum.recorded + one.recorded,
+            paired: sum.paired + one.paired,
+            promoted: sum.promoted + one.promoted,
+        })
+    }
+}
+
+/// The visiting program, and the maps that say whom to visit.
+pub struct Visits {
+    program: OwnedFd,
+    marked: OwnedFd,
+    ends: OwnedFd,
+}
+
+impl Visits {
+    /// Opens the maps that are pinned.
+    pub fn open(program: OwnedFd, layout: &Layout) -> io::Result<Self> {
+        let open = |name| bpf::open_pin(&layout.path(name));
+        Ok(Self { program, marked: open(names::MARKED)?, ends: open(names::ENDS)? })
+    }
+
+    /// Pairs, promotes, and takes out applications at which TCP's bytes wait unread.
+    pub fn pass(&self, residences: &Residences) -> Result<Promoted, PassError> {
+        let start = ThreadTime::now();
+        let marked: Vec<(u64, Mark)> = bpf::read_hash(self.marked.as_fd()).map_err(failed)?;
+        let mut promoted = Promoted::default();
+        let marked = marked.into_iter().map(|(_, mark)| (NetnsCookie(mark.netns_cookie), mark.id, ()));
+        let visited = self.visit_all(marked, residences, PASS, &mut promoted.took, |cookie, id, (), outcome| {
+            match outcome & OUTCOME {
+                MARKED => promoted.marked = true,
+                PENDING => promoted.pending = true,
+                WAKE_OWN => {
+                    promoted.rescued.insert(cookie);
+                }
+                WAKE_PEER => promoted.rescued.extend(self.netns_of(&id.peer())),
+                _ => {}
+            }
+        });
+        visited?;
+        promoted.marked |= !promoted.rescued.is_empty();
+        promoted.took += start.elapsed();
+        Ok(promoted)
+    }
+
+    /// Counts all sockets, takes back what must leave, and removes records of sockets that are gone.
+    pub fn review(&self, residences: &Residences) -> Result<Tally, PassError> {
+        let (start, mut tally, mut took) = (ThreadTime::now(), Tally::default(), Duration::ZERO);
+        let ends: Vec<(EndId, EndRecord)> = bpf::read_hash(self.ends.as_fd()).map_err(failed)?;
+        let ends = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
+        self.visit_all(ends, residences, REVIEW, &mut took, |_, _, slot, outcome| {
+            if outcome & OUTCOME == GONE {
+                return;
+            }
+            let slot = tally.slots.entry(slot).or_default();
+            slot.recorded += 1;
+            slot.paired += u64::from(outcome & IS_PAIRED != 0);
+            slot.promoted += u64::from(outcome & IS_PROMOTED != 0);
+        })?;
+        tally.took = took + start.elapsed();
+        Ok(tally)
+    }
+
+    /// Visits these ends, a network namespace after the other; `took` grows by what other threads needed for it.
+    fn visit_all<T: Copy + Send + Sync>(
+        &self,
+        ends: impl Iterator<Item = (NetnsCookie, EndId, T)>,
+        residences: &Residences,
+        purpose: u32,
+        took: &mut Duration,
+        mut became: impl FnMut(NetnsCookie, EndId, T, u32),
+    ) -> Result<(), PassError> {
+        let mut by_namespace = BTreeMap::<NetnsCookie, Vec<(EndId, T)>>::new();
+        for (cookie, id, with) in ends {
+            by_namespace.entry(cookie).or_default().push((id, with));
+        }
+        for (cookie, ends) in by_namespace {
+            let outcomes = || -> io::Result<(Vec<u32>, Duration)> {
+                let start = ThreadTime::now();
+                let run = |(id, _): &(EndId, T)| bpf::run_classifier(self.program.as_fd(), visit(id, purpose));
+                let outcomes = ends.iter().map(run).collect::<io::Result<_>>()?;
+                Ok((outcomes, start.elapsed()))
+            };
+            let entered = residences.get(&cookie).map(|path| netns::enter(path, outcomes));
+            let (outcomes, time) = match entered {
+                Some(Ok(done)) => done.map_err(failed)?,
+                // It is not known, or gone: then so are its sockets, all but those that somebody has taken elsewhere.
+                Some(Err(_)) | None => (outcomes().map_err(failed)?.0, Duration::ZERO),
+            };
+            *took += time;
+            for ((id, with), outcome) in ends.into_iter().zip(outcomes) {
+                became(cookie, id, with, outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// The network namespace of an end.
+    fn netns_of(&self, id: &EndId) -> Option<NetnsCookie> {
+        let end: EndRecord = bpf::lookup(self.ends.as_fd(), id).ok()?;
+        Some(NetnsCookie(end.key.netns_cookie))
+    }
+}
+
+fn failed(source: io::Error) -> PassError {
+    PassError::Run { name: names::VISIT, source }
+}
+
+/// Time of this thread on a processor. Another clock would count a pass that was preempted as an expensive one, and the next
+/// would come late.
+struct ThreadTime(Duration);
+
+impl ThreadTime {
+    fn now() -> Self {
+        // The clock of the calling thread is always there.
+        Self(
+            nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID)
+                .map_or(Duration::ZERO, Duration::from),
+        )
+    }
+
+    fn elapsed(&self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
+}
