@@ -33,8 +33,8 @@ setup-cluster:
 	@scripts/setup.sh cluster $(MESH)
 
 build: setup-build ## Build everything (installs the eBPF tool chain if it is missing)
-	@echo "[build] kernel programs, daemon, harness (a few minutes the first time)"
-	@$(CARGO) build $(PROFILE) --quiet
+	@echo "[build] kernel programs, daemon, operator, harness (some 14 minutes the first time on two processors)"
+	@scripts/compile.sh $(PROFILE)
 
 demo: ## Two real pods with Envoys, before and after: a table and a picture
 	@scripts/check-machine.sh

@@ -29,20 +29,19 @@ fn own_addresses(netns: &Netns) -> Result<()> {
 /// Every kind of traffic on `pairs`, redirected; then a proper end.
 fn exercise(daemon: &Daemon, mut pairs: Vec<Pair>) -> Result<()> {
     daemon.warm_all(&mut pairs)?;
-    let before = daemon.connections()?.redirected_messages();
+    let connections = daemon.connections()?;
+    let before = connections.redirected_messages();
+    for pair in &pairs {
+        let (client, server) = connections.both(pair)?;
+        ensure!(client.paired && server.paired && client.role == "active" && server.role == "passive", "{client:?}");
+    }
     for pair in &mut pairs {
         request::rounds(pair, 300, 1..=9000, Reader::Recv, 3)?;
     }
     threads::exchange(&mut pairs, |index| Shape::duplex(300_000, 1..=1 << 18).reader(Reader::ALL[index % 4]))?;
-    let connections = daemon.connections()?;
-    let redirected = connections.redirected_messages() - before;
+    let redirected = daemon.connections()?.redirected_messages() - before;
     ensure!(redirected > 300 * pairs.len() as u64, "only {redirected} messages were redirected");
-    for pair in &mut pairs {
-        let (client, server) = connections.both(pair)?;
-        ensure!(client.paired && server.paired && client.role == "active" && server.role == "passive", "{client:?}");
-        pair.close()?;
-    }
-    Ok(())
+    pairs.iter_mut().try_for_each(|pair| Ok(pair.close()?))
 }
 
 fn a_redirect_to_another_port_is_paired(promotion: Promotion) -> Result<()> {

@@ -111,6 +111,10 @@ pub struct DaemonArgs {
     #[arg(long, value_name = "NUMBER", env = "MESHACCEL_MAX_CONNECTIONS", default_value_t = 65_536,
           value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub max_connections: u32,
+    /// Read other sockets as kernels before Linux 6.17 do it (bpf_probe_read_kernel) even where this one offers casts: slower, to
+    /// compare with.
+    #[arg(long)]
+    pub without_casts: bool,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }

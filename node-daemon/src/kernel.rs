@@ -2,11 +2,13 @@
 //!
 //! * [`btf`], [`offsets`] where this kernel keeps its fields
 //! * [`pins`] the folder in bpffs: what is pinned where, and its layout version
+//! * [`casts`] how programs read other sockets
 //! * [`load`] loads the object, attaches it, pins it; takes over what an earlier daemon left
 //! * [`maps`] typed access to the pinned maps
 //! * [`visits`] has the programs look at sockets; [`passes`] runs the iterators; [`wake`] says when
 
 pub mod btf;
+pub mod casts;
 pub mod load;
 pub mod maps;
 pub mod offsets;

@@ -78,5 +78,9 @@ pub const RETIRE: &str = "ma_retire";
 pub const ADOPT: &str = "ma_adopt";
 /// Iterator over the TCP sockets of one namespace: wakes the readers of sockets that were taken out.
 pub const KICK: &str = "ma_kick";
+/// Stands in the object where bpf_rdonly_cast (Linux 6.2; of any memory since 6.17) is called, as a helper's number that no kernel
+/// has.
+pub const CAST: i32 = 0x0ca5_7ca5;
+
 /// Read-only global of the object: [`crate::Offsets`].
 pub const OFFSETS_GLOBAL: &str = "OFFSETS";

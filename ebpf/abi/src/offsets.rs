@@ -109,6 +109,9 @@ pub struct Offsets {
     pub splices_seen: u32,
     /// Not an offset: 1 when a blocking receive call on a socket in a SOCKHASH waits on after a wake-up without bytes.
     pub blocking_waits: u32,
+    /// Not an offset: number of the kernel function bpf_rdonly_cast where the programs may read other sockets by it, see
+    /// [`crate::names::CAST`]; 0: they read by bpf_probe_read_kernel.
+    pub casts: u32,
 }
 
 /// System calls that send, on this architecture.

@@ -153,6 +153,7 @@ pub static OFFSETS: Offsets = Offsets {
     rmem_counts: 0,
     splices_seen: 0,
     blocking_waits: 0,
+    casts: 0,
 };
 
 /// The offsets of the running kernel. A volatile read, else the compiler would use the zeros it sees above.

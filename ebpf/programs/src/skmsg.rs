@@ -137,10 +137,11 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
     let (no_gain, peer_splices) = (gain(connection), splice::reads(connection));
     let sender = sender(connection, policy, own, size, no_gain, peer_splices);
     let next = verdict(&sender, &Recorded(connection))?;
-    let mut key = connection.peer_key;
-    // SAFETY: the context of this program and a key on its stack.
-    let found =
-        unsafe { bpf_msg_redirect_hash(msg, address(&ma_sockets), (&raw mut key).cast(), BPF_F_INGRESS.into()) };
+    // SAFETY: the context of this program, and a key that nobody else writes. Not copied: on BPF that is a loop over 56 bytes.
+    let found = unsafe {
+        let key = &raw mut connection.peer_key;
+        bpf_msg_redirect_hash(msg, address(&ma_sockets), key.cast(), BPF_F_INGRESS.into())
+    };
     // 0 is SK_DROP: the peer is not (any more) under that key. Returning it would fail the send; nothing was redirected
     // yet, so the message can still pass. And it vouches for all that was read of the peer above: the key holds the
     // socket's cookie, so the socket that is there now has been the one at that address all along.

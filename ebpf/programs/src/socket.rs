@@ -4,8 +4,10 @@
 
 use crate::maps::offset;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
-use aya_ebpf::helpers::generated::bpf_skc_to_tcp_sock;
+use aya_ebpf::helpers::generated::{self, bpf_skc_to_tcp_sock};
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
+use meshaccel_abi::names::CAST;
 use meshaccel_abi::{Endpoint, SocketKey};
 use meshaccel_decide::demands::{Reading, Sending};
 use meshaccel_decide::verdict::Queue;
@@ -129,7 +131,7 @@ impl Own {
         let family: u16 = self.load(offset!(family));
         if family == AF_INET6 {
             let other = Other(self.address());
-            return Endpoint::new(other.read(v6).unwrap_or([0; 16]), port);
+            return Endpoint::new(other.read_all(v6).unwrap_or([0; 16]), port);
         }
         Endpoint::v4(self.load::<u32>(v4).to_ne_bytes(), port)
     }
@@ -168,13 +170,43 @@ impl Own {
     }
 }
 
+/// `bpf_rdonly_cast(address, 0)`: the verifier takes the result for memory that may be read and may not be there. It becomes a
+/// plain load where bpf_probe_read_kernel is a call with checks of its own, and a verdict reads nine fields of its peer. A
+/// kernel function has no number that the compiler could know: the loader puts the call in (see `kernel/casts.rs` of the
+/// daemon).
+#[inline(always)]
+fn cast(address: *const u8) -> *const u8 {
+    // SAFETY: where the loader has not put the call in, no path leads here.
+    let call: unsafe extern "C" fn(*const u8, u32) -> *const u8 = unsafe { core::mem::transmute(CAST as usize) };
+    // SAFETY: any address may be cast.
+    unsafe { call(address, 0) }
+}
+
 /// A socket whose address was written down. What is read means something only while the socket is known to be alive.
 #[derive(Clone, Copy)]
 pub struct Other(pub u64);
 
 impl Other {
+    /// One field of 1, 2, 4 or 8 bytes. (Where the kernel casts, an address that cannot be read gives zero.)
     #[inline(always)]
-    pub fn read<T>(self, offset: u32) -> Option<T> {
+    pub fn read<T: Copy>(self, offset: u32) -> Option<T> {
+        let at = (self.0 as *const u8).wrapping_add(offset as usize);
+        if offset!(casts) != 0 {
+            // SAFETY: the verifier makes it a load that does not fault.
+            return Some(unsafe { core::ptr::read_volatile(cast(at).cast()) });
+        }
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: it may be given any address; it fails instead of faulting. The value is read in any case (volatile), else the
+        // compiler compares a register that has none where it failed, and the verifier says "R1 !read_ok".
+        let (failed, value) = unsafe {
+            let failed = generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, at.cast());
+            (failed != 0, core::ptr::read_volatile(value.as_ptr()))
+        };
+        if failed { None } else { Some(value) }
+    }
+    /// More than a field.
+    #[inline(always)]
+    pub fn read_all<T>(self, offset: u32) -> Option<T> {
         // SAFETY: bpf_probe_read_kernel may be given any address; it fails instead of faulting.
         unsafe { bpf_probe_read_kernel((self.0 as *const u8).wrapping_add(offset as usize).cast()).ok() }
     }

@@ -42,11 +42,13 @@ impl Installation {
         for finding in capabilities.findings.iter().filter(|finding| finding.matters && !finding.works) {
             tracing::warn!(what = finding.what, consequence = finding.consequence, "This kernel lacks something");
         }
+        let found = offsets::find(&btf)?;
         let offsets = Offsets {
+            casts: if args.without_casts { 0 } else { found.casts },
             rmem_counts: capabilities.rmem_counts.into(),
             blocking_waits: capabilities.blocking_waits.into(),
             splices_seen: capabilities.splices_seen.into(),
-            ..offsets::find(&btf)?
+            ..found
         };
         status.update(|s| s.capabilities = Some(capabilities));
         let capacity = Capacity { connections: args.max_connections };

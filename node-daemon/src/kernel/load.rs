@@ -12,6 +12,7 @@ use meshaccel_abi::{Offsets, names};
 use meshaccel_object::OBJECT;
 use thiserror::Error;
 
+use super::casts;
 use super::passes::Pass;
 use super::pins::Layout;
 use super::visits::Visits;
@@ -89,7 +90,8 @@ impl Programs {
                 loader.map_pin_path(name, layout.path(name));
             }
         }
-        let mut ebpf = loader.load(OBJECT).map_err(|source| LoadError::Object(Box::new(source)))?;
+        let mut ebpf =
+            loader.load(&casts::put_in(OBJECT, offsets.casts)).map_err(|source| LoadError::Object(Box::new(source)))?;
         let btf = Btf::from_sys_fs().map_err(LoadError::Btf)?;
         for (name, target) in ITERATORS {
             load_program(&mut ebpf, name, |program: &mut Iter| program.load(target, &btf))?;

@@ -3,6 +3,7 @@
 use meshaccel_abi::{Calls, Offsets};
 
 use super::btf::{Btf, BtfError};
+use super::casts;
 
 /// Offsets of the running kernel. What is no offset, and has to be tried, is 0: the safe assumption.
 pub fn find(btf: &Btf) -> Result<Offsets, BtfError> {
@@ -63,6 +64,7 @@ pub fn find(btf: &Btf) -> Result<Offsets, BtfError> {
         protocol: sock("sk_protocol")?,
         calls: calls(btf)?,
         rmem_counts: 0,
+        casts: casts::find(btf),
         splices_seen: 0,
         blocking_waits: 0,
     })

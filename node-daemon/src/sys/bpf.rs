@@ -183,6 +183,17 @@ pub fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     Attributes::new(&[]).with_pointer(0, path.as_ptr()).call_for_descriptor(OBJ_GET)
 }
 
+/// Tries to load an sk_msg program.
+pub fn try_load_sk_msg(instructions: &[u64]) -> io::Result<()> {
+    const SK_MSG: u32 = 16;
+    let license = c"GPL";
+    Attributes::new(&[(0, SK_MSG), (1, instructions.len() as u32)])
+        .with_pointer(2, instructions.as_ptr())
+        .with_pointer(4, license.as_ptr())
+        .call_for_descriptor(PROG_LOAD)
+        .map(drop)
+}
+
 /// Tries to load an empty tracing program for a kernel symbol (a BTF id): what the probe finds out.
 pub fn try_load_tracing(attach_type: u32, btf_id: u32) -> io::Result<()> {
     const TRACING: u32 = 26;
