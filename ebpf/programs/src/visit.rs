@@ -8,6 +8,7 @@
 //! visits all to find a few.)
 
 use crate::counters;
+use crate::demote;
 use crate::leave::{begin_leaving, entered_unread, forbidden, is_alone, leave, leaving};
 use crate::maps::{address, ma_ends, ma_marked, ma_sockets};
 use crate::promote::candidate;
@@ -50,7 +51,7 @@ fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
         let _ = ma_marked.remove(key.socket_cookie);
         return GONE;
     }
-    let Some(socket) = reach(skb, key, state) else { return out_of_reach(&key, state) };
+    let Some(socket) = reach(skb, key, state) else { return out_of_reach(id, &key, state) };
     let done = match (Own::new(socket), find(socket)) {
         (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => {
             let outcome = if purpose == REVIEW { review(own, connection) } else { pass(own, connection) };
@@ -58,7 +59,7 @@ fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
             let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { IS_PAIRED };
             outcome | promoted | paired
         }
-        _ => out_of_reach(&key, state),
+        _ => out_of_reach(id, &key, state),
     };
     // SAFETY: the reference that `reach` gave.
     unsafe { bpf_sk_release(socket) };
@@ -108,11 +109,15 @@ struct Tuple<A> {
     ports: [[u8; 2]; 2],
 }
 
-/// It stays where it is, and no pass comes for it: whoever is bound to a device, for one, is not found by its addresses.
+/// It stays on TCP, and no pass comes for it: whoever is bound to a device, for one, is not found by its addresses. One that ought
+/// to be in the SOCKHASH was taken out by the kernel; what others know of its stay there must not be applied to a later one.
 #[inline(always)]
-fn out_of_reach(key: &SocketKey, state: u32) -> u32 {
+fn out_of_reach(id: EndId, key: &SocketKey, state: u32) -> u32 {
     let _ = ma_marked.remove(key.socket_cookie);
-    if state == STATE_CANDIDATE { OUT_OF_REACH } else { OUT_OF_REACH | IS_PROMOTED }
+    if state != STATE_CANDIDATE {
+        demote::remove(id, *key);
+    }
+    OUT_OF_REACH
 }
 
 /// Of a marked socket.

@@ -85,9 +85,9 @@ impl Visits {
     pub fn pass(&self, residences: &Residences) -> Result<Promoted, PassError> {
         let start = ThreadTime::now();
         let marked: Vec<(u64, Mark)> = bpf::read_hash(self.marked.as_fd()).map_err(failed)?;
-        let mut promoted = Promoted::default();
-        let marked = marked.into_iter().map(|(_, mark)| (NetnsCookie(mark.netns_cookie), mark.id, ()));
-        let visited = self.visit_all(marked, residences, PASS, &mut promoted.took, |cookie, id, (), outcome| {
+        let (mut promoted, mut took) = (Promoted::default(), Duration::ZERO);
+        let marked = marked.into_iter().map(|(socket, mark)| (NetnsCookie(mark.netns_cookie), mark.id, socket));
+        self.visit_all(marked, residences, PASS, &mut took, |cookie, id, socket, outcome| {
             match outcome & OUTCOME {
                 MARKED => promoted.marked = true,
                 PENDING => promoted.pending = true,
@@ -95,12 +95,13 @@ impl Visits {
                     promoted.rescued.insert(cookie);
                 }
                 WAKE_PEER => promoted.rescued.extend(self.netns_of(&id.peer())),
+                // Its last message may have marked it after it was forgotten.
+                GONE => bpf::delete(self.marked.as_fd(), &socket),
                 _ => {}
             }
-        });
-        visited?;
+        })?;
         promoted.marked |= !promoted.rescued.is_empty();
-        promoted.took += start.elapsed();
+        promoted.took = took + start.elapsed();
         Ok(promoted)
     }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use bytemuck::Pod;
 
 const MAP_LOOKUP_ELEM: u32 = 1;
+const MAP_DELETE_ELEM: u32 = 3;
 const PROG_LOAD: u32 = 5;
 const OBJ_PIN: u32 = 6;
 const OBJ_GET: u32 = 7;
@@ -140,6 +141,11 @@ pub fn lookup<K: Pod, V: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<V> {
         .with_pointer(4, &raw mut value)
         .call(MAP_LOOKUP_ELEM)
         .map(|_| value)
+}
+
+/// Removes an entry of a map; none is fine.
+pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) {
+    let _ = Attributes::new(&[(0, number(map))]).with_pointer(2, key).call(MAP_DELETE_ELEM);
 }
 
 /// Reads a hash map from user space, many entries a call. What is added or removed meanwhile may be among them or not.

@@ -104,3 +104,16 @@ pub fn loopback_up() -> io::Result<()> {
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_found_where_a_process_is_in_it() {
+        let (own, none) = (own_cookie().unwrap(), NetnsCookie(u64::MAX));
+        let found = find(&BTreeSet::from([own, none]));
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [own]);
+        assert_eq!(cookie_at(&found[&own]).unwrap(), own);
+    }
+}
