@@ -19,7 +19,7 @@ use crate::apply::{Resident, apply};
 use crate::kernel::load::Loaded;
 use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
 use crate::kernel::pins::Layout;
-use crate::kernel::visits::{Residences, Tally};
+use crate::kernel::visits::{Residences, Review, Tally};
 use crate::kernel::wake::Wake;
 use crate::observe::{BELIEVED, LocateError, Locator, Residence};
 use crate::plan::{self, Action, Observed, Target};
@@ -43,6 +43,8 @@ pub struct Node {
     /// When the last pass began.
     passed: Instant,
     wake: Wake,
+    /// A review that is not over.
+    under_review: Option<Review>,
     /// When the last review began, and what had happened by then.
     reviewed: Option<(Instant, u64)>,
     /// Since when all selected pods are where they are, and all is done for them.
@@ -81,6 +83,7 @@ impl Node {
             review_pace: Pace::default(),
             passed: Instant::now(),
             wake: Wake::open(layout)?,
+            under_review: None,
             reviewed: None,
             settled: None,
             residences: Residences::new(),
@@ -206,6 +209,7 @@ impl Node {
             self.planned = Some(targets);
             // What is allowed of the connections that there are may have changed.
             self.reviewed = None;
+            self.under_review = None;
         }
         let all_done = problems.is_empty() && self.expected.is_empty() && !self.unfinished;
         self.settled = all_done.then_some(now);

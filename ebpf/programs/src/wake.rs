@@ -15,5 +15,5 @@ pub fn wake() {
         }
         write_volatile(awake, 1);
     }
-    let _ = ma_wake.output(&1u64, 0);
+    let _ = ma_wake.output(1u64, 0);
 }

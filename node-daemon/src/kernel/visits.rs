@@ -67,6 +67,20 @@ impl Tally {
     }
 }
 
+/// A review that has begun. On a node with 100,000 connections it takes the better part of a second, and other things must not
+/// wait for its end.
+pub struct Review {
+    to_come: Vec<(NetnsCookie, EndId, Slot)>,
+    tally: Tally,
+}
+
+impl Review {
+    /// What it found, when nothing is left to come.
+    pub fn result(&self) -> Option<&Tally> {
+        self.to_come.is_empty().then_some(&self.tally)
+    }
+}
+
 /// The visiting program, and the maps that say whom to visit.
 pub struct Visits {
     program: OwnedFd,
@@ -105,12 +119,23 @@ impl Visits {
         Ok(promoted)
     }
 
-    /// Counts all sockets, takes back what must leave, and removes records of sockets that are gone.
-    pub fn review(&self, residences: &Residences) -> Result<Tally, PassError> {
-        let (start, mut tally, mut took) = (ThreadTime::now(), Tally::default(), Duration::ZERO);
+    /// Begins to count all sockets, to take back what must leave, and to remove records of sockets that are gone.
+    pub fn review(&self) -> Result<Review, PassError> {
+        let start = ThreadTime::now();
         let ends: Vec<(EndId, EndRecord)> = bpf::read_hash(self.ends.as_fd()).map_err(failed)?;
-        let ends = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
-        self.visit_all(ends, residences, REVIEW, &mut took, |_, _, slot, outcome| {
+        let to_come = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
+        let mut review = Review { to_come: to_come.collect(), tally: Tally::default() };
+        // Those of one namespace together: it is entered for each part.
+        review.to_come.sort_unstable_by_key(|(cookie, ..)| *cookie);
+        review.tally.took = start.elapsed();
+        Ok(review)
+    }
+
+    /// The next part of it, at most `most` sockets; then it may be over.
+    pub fn go_on(&self, review: &mut Review, residences: &Residences, most: usize) -> Result<(), PassError> {
+        let (start, mut took, tally) = (ThreadTime::now(), Duration::ZERO, &mut review.tally);
+        let part = review.to_come.split_off(review.to_come.len().saturating_sub(most));
+        self.visit_all(part.into_iter(), residences, REVIEW, &mut took, |_, _, slot, outcome| {
             if outcome & OUTCOME == GONE {
                 return;
             }
@@ -119,8 +144,8 @@ impl Visits {
             slot.paired += u64::from(outcome & IS_PAIRED != 0);
             slot.promoted += u64::from(outcome & IS_PROMOTED != 0);
         })?;
-        tally.took = took + start.elapsed();
-        Ok(tally)
+        review.tally.took += took + start.elapsed();
+        Ok(())
     }
 
     /// Visits these ends, a network namespace after the other; `took` grows by what other threads needed for it.

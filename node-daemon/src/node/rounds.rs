@@ -27,6 +27,8 @@ const AT_REST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 const LONGEST_REVIEW: Duration = Duration::from_secs(60);
 const LONGEST_AT_REST: Duration = Duration::from_secs(300);
+/// Sockets of one part of a review: some 10 ms. Between parts comes whatever else there is to do.
+const PART: usize = 4096;
 /// A review when nothing has happened: it finds what went unnoticed.
 const REVIEW_AT_REST: Duration = Duration::from_secs(2);
 
@@ -37,12 +39,12 @@ impl Node {
         self.wake.listen()?;
         let promoted = self.promote()?;
         let happened = self.happened()?;
-        if self.review_is_due(happened, now) {
-            self.review()?;
+        if self.under_review.is_none() && self.review_is_due(happened, now) {
             self.reviewed = Some((now, happened));
-            // There are other numbers to tell.
-            self.settled = None;
-            self.add_up()?;
+            self.under_review = Some(self.loaded.visits.review()?);
+        }
+        if self.go_on()? {
+            return Ok(Duration::ZERO);
         }
         Ok(match promoted {
             Promoted { pending: true, .. } => self.pass_pace.pause(WAITING_SHARE, PENDING, LONGEST),
@@ -71,9 +73,30 @@ impl Node {
         Ok(promoted)
     }
 
-    /// Counts all sockets, and takes back what must leave.
+    /// The next part of a review that has begun. True: it is not over.
+    fn go_on(&mut self) -> Result<bool, crate::Error> {
+        let Some(mut review) = self.under_review.take() else { return Ok(false) };
+        self.loaded.visits.go_on(&mut review, &self.residences, PART)?;
+        if let Some(tally) = review.result() {
+            self.tally = tally.clone();
+            self.review_pace.took(self.tally.took);
+            // There are other numbers to tell.
+            self.settled = None;
+            self.add_up()?;
+            return Ok(false);
+        }
+        self.under_review = Some(review);
+        Ok(true)
+    }
+
+    /// Counts all sockets, and takes back what must leave, at once.
     pub(super) fn review(&mut self) -> Result<(), PassError> {
-        self.tally = self.loaded.visits.review(&self.residences)?;
+        let mut review = self.loaded.visits.review()?;
+        self.loaded.visits.go_on(&mut review, &self.residences, usize::MAX)?;
+        if let Some(tally) = review.result() {
+            self.tally = tally.clone();
+        }
+        self.under_review = None;
         self.review_pace.took(self.tally.took);
         Ok(())
     }
