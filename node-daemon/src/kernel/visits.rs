@@ -32,7 +32,7 @@ pub struct Promoted {
     pub pending: bool,
     /// Some socket is still to be visited.
     pub marked: bool,
-    /// What it cost: time of threads on a processor.
+    /// What it cost: time on a processor.
     pub took: Duration,
 }
 
@@ -41,7 +41,7 @@ pub struct Promoted {
 pub struct Tally {
     /// Recorded and promoted sockets of each slot.
     pub slots: BTreeMap<Slot, SlotTally>,
-    /// What it cost: time of threads on a processor.
+    /// What it cost: time on a processor.
     pub took: Duration,
 }
 
@@ -99,9 +99,9 @@ impl Visits {
     pub fn pass(&self, residences: &Residences) -> Result<Promoted, PassError> {
         let start = ThreadTime::now();
         let marked: Vec<(u64, Mark)> = bpf::read_hash(self.marked.as_fd()).map_err(failed)?;
-        let (mut promoted, mut took) = (Promoted::default(), Duration::ZERO);
+        let mut promoted = Promoted::default();
         let marked = marked.into_iter().map(|(socket, mark)| (NetnsCookie(mark.netns_cookie), mark.id, socket));
-        self.visit_all(marked, residences, PASS, &mut took, |cookie, id, socket, outcome| {
+        let took = self.visit_all(marked, residences, PASS, |cookie, id, socket, outcome| {
             match outcome & OUTCOME {
                 MARKED => promoted.marked = true,
                 PENDING => promoted.pending = true,
@@ -125,7 +125,7 @@ impl Visits {
         let ends: Vec<(EndId, EndRecord)> = bpf::read_hash(self.ends.as_fd()).map_err(failed)?;
         let to_come = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
         let mut review = Review { to_come: to_come.collect(), tally: Tally::default() };
-        // Those of one namespace together: it is entered for each part.
+        // Those of one namespace in one part.
         review.to_come.sort_unstable_by_key(|(cookie, ..)| *cookie);
         review.tally.took = start.elapsed();
         Ok(review)
@@ -133,9 +133,9 @@ impl Visits {
 
     /// The next part of it, at most `most` sockets; then it may be over.
     pub fn go_on(&self, review: &mut Review, residences: &Residences, most: usize) -> Result<(), PassError> {
-        let (start, mut took, tally) = (ThreadTime::now(), Duration::ZERO, &mut review.tally);
+        let (start, tally) = (ThreadTime::now(), &mut review.tally);
         let part = review.to_come.split_off(review.to_come.len().saturating_sub(most));
-        self.visit_all(part.into_iter(), residences, REVIEW, &mut took, |_, _, slot, outcome| {
+        let took = self.visit_all(part.into_iter(), residences, REVIEW, |_, _, slot, outcome| {
             if outcome & OUTCOME == GONE {
                 return;
             }
@@ -148,38 +148,42 @@ impl Visits {
         Ok(())
     }
 
-    /// Visits these ends, a network namespace after the other; `took` grows by what other threads needed for it.
-    fn visit_all<T: Copy + Send + Sync>(
+    /// Visits these ends, a network namespace after the other, and tells what each has become. Gives the time that it took.
+    fn visit_all<T: Copy + Send>(
         &self,
         ends: impl Iterator<Item = (NetnsCookie, EndId, T)>,
         residences: &Residences,
         purpose: u32,
-        took: &mut Duration,
         mut became: impl FnMut(NetnsCookie, EndId, T, u32),
-    ) -> Result<(), PassError> {
-        let mut by_namespace = BTreeMap::<NetnsCookie, Vec<(EndId, T)>>::new();
-        for (cookie, id, with) in ends {
-            by_namespace.entry(cookie).or_default().push((id, with));
+    ) -> Result<Duration, PassError> {
+        let mut ends: Vec<_> = ends.collect();
+        if ends.is_empty() {
+            return Ok(Duration::ZERO);
         }
-        for (cookie, ends) in by_namespace {
-            let outcomes = || -> io::Result<(Vec<u32>, Duration)> {
-                let start = ThreadTime::now();
-                let run = |(id, _): &(EndId, T)| bpf::run_classifier(self.program.as_fd(), visit(id, purpose));
-                let outcomes = ends.iter().map(run).collect::<io::Result<_>>()?;
-                Ok((outcomes, start.elapsed()))
-            };
-            let entered = residences.get(&cookie).map(|path| netns::enter(path, outcomes));
-            let (outcomes, time) = match entered {
-                Some(Ok(done)) => done.map_err(failed)?,
-                // It is not known, or gone: then so are its sockets, all but those that somebody has taken elsewhere.
-                Some(Err(_)) | None => (outcomes().map_err(failed)?.0, Duration::ZERO),
-            };
-            *took += time;
-            for ((id, with), outcome) in ends.into_iter().zip(outcomes) {
-                became(cookie, id, with, outcome);
+        // Those whose namespace is not known come first, while the thread has gone nowhere: promoted ones are reached from
+        // anywhere.
+        ends.sort_by_key(|(cookie, ..)| residences.contains_key(cookie).then_some(*cookie));
+        let visited = netns::travel(|traveller| -> io::Result<_> {
+            let start = ThreadTime::now();
+            let (mut outcomes, mut here) = (Vec::with_capacity(ends.len()), None);
+            for (cookie, id, with) in ends {
+                if let Some(path) = residences.get(&cookie).filter(|_| here != Some(cookie)) {
+                    here = Some(cookie);
+                    if let Err(error) = traveller.enter(path) {
+                        // It is gone, and so are its sockets, all but those that somebody has taken elsewhere.
+                        tracing::debug!(path = %path.display(), %error, "Could not enter a network namespace");
+                    }
+                }
+                let outcome = bpf::run_classifier(self.program.as_fd(), visit(&id, purpose))?;
+                outcomes.push((cookie, id, with, outcome));
             }
+            Ok((outcomes, start.elapsed()))
+        });
+        let (outcomes, took) = visited.and_then(|visited| visited).map_err(failed)?;
+        for (cookie, id, with, outcome) in outcomes {
+            became(cookie, id, with, outcome);
         }
-        Ok(())
+        Ok(took)
     }
 
     /// The network namespace of an end.

@@ -22,11 +22,22 @@ pub fn of_process(pid: i32) -> PathBuf {
 
 /// Runs `body` in a thread that has entered the namespace; the caller stays where it is.
 pub fn enter<T: Send>(path: &Path, body: impl FnOnce() -> T + Send) -> io::Result<T> {
-    let file = File::open(path)?;
-    in_thread(move || {
-        setns(&file, CloneFlags::CLONE_NEWNET)?;
-        Ok(body())
-    })
+    travel(|traveller| traveller.enter(path).map(|()| body()))?
+}
+
+/// Goes from one network namespace to another.
+pub struct Traveller(());
+
+impl Traveller {
+    /// To the one at `path`.
+    pub fn enter(&self, path: &Path) -> io::Result<()> {
+        Ok(setns(File::open(path)?, CloneFlags::CLONE_NEWNET)?)
+    }
+}
+
+/// Runs `body` in a thread that begins where the caller is, and may go elsewhere; the caller stays.
+pub fn travel<T: Send>(body: impl FnOnce(&Traveller) -> T + Send) -> io::Result<T> {
+    in_thread(|| Ok(body(&Traveller(()))))
 }
 
 /// Runs `body` in a thread that has a network namespace of its own, which ends with the thread.
