@@ -19,7 +19,8 @@ pub struct Meta {
 }
 
 /// `struct bpf_iter__task_file` (kernel/bpf/task_iter.c): every open file of every process, in whatever network namespace. A
-/// socket that several processes have open comes several times; one that nobody has accepted yet does not come.
+/// socket that several processes have open comes several times; one that nobody has accepted yet does not come. The kernel holds
+/// each file for a moment, so that one which is closed just then is released a little later: for what is done rarely.
 #[repr(C)]
 pub struct FileIterator {
     pub meta: *mut Meta,

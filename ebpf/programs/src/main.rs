@@ -9,7 +9,7 @@
 //!   [`leave`] takes it back when it must
 //! * [`rescue`] takes readers out of the SOCKHASH that it serves wrongly; [`demote`] how anything is taken out
 //! * [`list`], [`retire`], [`adopt`] iterators: listing, uninstall, older connections
-//! * [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
+//! * [`context`], [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
 //!
 //! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
 
@@ -19,6 +19,7 @@
 mod adopt;
 mod balance;
 mod call;
+mod context;
 mod counters;
 mod demote;
 mod iterator;

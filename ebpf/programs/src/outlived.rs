@@ -1,10 +1,10 @@
 //! A connection that was not recorded, because those of its port are short, and lives longer. TCP reports its round trips: then
 //! it is recorded as one that was open before.
 
+use crate::context::key;
 use crate::lesson;
 use crate::record::record_open;
 use crate::socket::Own;
-use crate::sockops::key;
 use aya_ebpf::programs::SockOpsContext;
 use core::ffi::c_void;
 use meshaccel_abi::{EndId, Role};

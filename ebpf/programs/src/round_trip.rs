@@ -1,10 +1,10 @@
 //! TCP reports the first round trips of a socket (BPF_SOCK_OPS_RTT_CB, Linux 5.3), a few dozen at most. So nobody need visit a
 //! candidate that carries nothing: it is marked for the promoting pass when it has carried enough to be judged.
 
+use crate::context::socket;
 use crate::outlived;
 use crate::record::{find, mark, policy_in};
 use crate::socket::Own;
-use crate::sockops::socket;
 use aya_ebpf::bindings::{BPF_SOCK_OPS_RTT_CB_FLAG, BPF_SOCK_OPS_STATE_CB_FLAG};
 use aya_ebpf::programs::SockOpsContext;
 use meshaccel_abi::Connection;

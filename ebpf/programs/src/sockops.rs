@@ -3,6 +3,7 @@
 //! Runs for every TCP connection of the cgroup tree, so the first thing it asks is whether the network namespace
 //! belongs to a selected pod.
 
+use crate::context::{identity, key, socket};
 use crate::counters;
 use crate::demote;
 use crate::lesson;
@@ -15,16 +16,15 @@ use aya_ebpf::bindings::{
     BPF_NOEXIST, BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_RTT_CB,
     BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG,
 };
-use aya_ebpf::helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie};
+use aya_ebpf::helpers::generated::bpf_get_netns_cookie;
 use aya_ebpf::macros::sock_ops;
 use aya_ebpf::programs::SockOpsContext;
-use core::ffi::c_void;
-use core::ptr::{read_volatile, write_volatile};
+use core::ptr::write_volatile;
 use meshaccel_abi::connection::{
     PEER_UNKNOWN, SIDE_EXCLUDED, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
 };
 use meshaccel_abi::policy::{EAGER, ENFORCE};
-use meshaccel_abi::{Connection, EndId, Event, Policy, Reason, Role, SocketKey};
+use meshaccel_abi::{Connection, Event, Policy, Reason, Role};
 
 #[sock_ops]
 pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
@@ -158,27 +158,4 @@ fn state_changed(ctx: &SockOpsContext) {
 #[inline(always)]
 fn disconnects(from: u32, own: Own) -> bool {
     (from == u32::from(TCP_ESTABLISHED) || from == u32::from(TCP_CLOSE_WAIT)) && !own.has_failed()
-}
-
-#[inline(always)]
-pub fn socket(ctx: &SockOpsContext) -> Option<(*mut c_void, Own)> {
-    // SAFETY: a field of the context.
-    let socket: *mut c_void = unsafe { (*ctx.ops).__bindgen_anon_2.sk.cast() };
-    Some((socket, Own::new(socket)?))
-}
-
-/// Both first data sequence numbers. At ESTABLISHED nothing has been sent yet, so they are snd_nxt and rcv_nxt. (With
-/// TCP Fast Open data comes earlier: then the two ends do not pair, and the connection stays on TCP.)
-#[inline(always)]
-fn identity(ctx: &SockOpsContext, role: Role) -> EndId {
-    // SAFETY: fields of the context; volatile keeps the loads single and of the width that the verifier converts.
-    let (sent, received) =
-        unsafe { (read_volatile(&raw const (*ctx.ops).snd_nxt), read_volatile(&raw const (*ctx.ops).rcv_nxt)) };
-    EndId::at(role, sent, received)
-}
-
-#[inline(always)]
-pub fn key(ctx: &SockOpsContext, own: Own, netns_cookie: u64) -> SocketKey {
-    // SAFETY: the context of this program.
-    own.key(netns_cookie, unsafe { bpf_get_socket_cookie(ctx.ops.cast()) })
 }
