@@ -4,7 +4,7 @@ use crate::counters;
 use crate::lesson;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::is_no_gain;
+use crate::record::{is_no_gain, mark};
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
 use aya_ebpf::bindings::BPF_NOEXIST;
@@ -99,6 +99,13 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(),
     // Or they came since. From now on each message that TCP takes is known to its sender.
     connection.unread_since = if unread(own) { connection.promoted_at } else { 0 };
     connection.copied_seen = connection.copied_at_promotion;
+    // SAFETY: readable while the program runs (RCU).
+    if unsafe { core::ptr::read_volatile(&raw const peer.state) } != STATE_CANDIDATE {
+        // While its peer was there and it was not, it may have sent what nobody has counted; a call may be at it just now. So
+        // its peer is looked after as if a message had passed (see `rescue.rs`).
+        connection.sender_passed = 1;
+        mark(connection);
+    }
     counters::event(Event::PromotedLate);
     lesson::gained(connection);
     Ok(())

@@ -92,15 +92,17 @@ pub fn visit(sender: &mut Connection) -> u32 {
     sender.passed_seen = passed;
     sender.peer_copied_seen = copied;
     let leaves_for = leaves_for(sender, reader);
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
     if leaves_for.is_none() && unread == 0 {
-        return if quiet && settle(sender) { DONE } else { PENDING };
+        // What was being sent when it was promoted has arrived by then.
+        let entered = now.wrapping_sub(sender.promoted_at) < GRACE;
+        return if quiet && !entered && settle(sender) { DONE } else { PENDING };
     }
     if leaves_for.is_none() && (reads || reader.redirected_queue_empty() != Some(true)) {
         sender.held_since = 0;
         return PENDING;
     }
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
     let held_for = now.wrapping_sub(sender.held_since);
     let long_enough = if leaves_for.is_some() { GRACE } else { READS_ON };
     if sender.held_since == 0 || held_for >= HOLD - GRACE {
