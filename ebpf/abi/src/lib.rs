@@ -50,7 +50,6 @@ mod user {
         crate::SocketKey,
         crate::Policy,
         crate::PodEntry,
-        crate::Mark,
         crate::Offsets
     );
 }

@@ -71,7 +71,7 @@ pub fn entered_unread(own: Own, connection: &mut Connection) {
 #[inline(always)]
 pub fn begin_leaving(connection: &mut Connection, reason: Reason) {
     if let Some(record) = ma_ends.get_ptr_mut(connection.id) {
-        // SAFETY: as above.
+        // SAFETY: this end's own record; readable while the program runs (RCU).
         unsafe {
             core::ptr::write_volatile(&raw mut (*record).left_for, reason as u32);
             core::ptr::write_volatile(&raw mut (*record).leaving_since, bpf_ktime_get_ns());

@@ -26,7 +26,7 @@ use meshaccel_abi::connection::{
 };
 use meshaccel_abi::policy::{EAGER, RETIRE};
 use meshaccel_abi::visit::{DONE, GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUT_OF_REACH, REVIEW, WAKE_OWN};
-use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
+use meshaccel_abi::{Connection, EndId, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::attention;
 use meshaccel_decide::side::side;
 

@@ -106,7 +106,7 @@ impl Programs {
     /// Attaches sk_msg to the SOCKHASH.
     pub fn attach_sk_msg(&self) -> Result<(), LoadError> {
         let program = self.program(names::SKMSG)?;
-        let map = self.map(names::SOCKETS)?;
+        let map = self.sockets()?;
         bpf::attach_sk_msg(program.as_fd(), map).map_err(|source| LoadError::Attach { program: names::SKMSG, source })
     }
 
@@ -139,19 +139,11 @@ impl Programs {
             .map_err(|source| LoadError::Attach { program: names::VISIT, source })
     }
 
-    /// A map by name.
-    pub fn map(&self, name: &'static str) -> Result<BorrowedFd<'_>, LoadError> {
-        use aya::maps::Map;
-        let data = match self.ebpf.map(name).ok_or(LoadError::Missing(name))? {
-            Map::SockHash(data)
-            | Map::SkStorage(data)
-            | Map::HashMap(data)
-            | Map::Array(data)
-            | Map::LruHashMap(data)
-            | Map::PerCpuArray(data) => data,
-            _ => return Err(LoadError::Missing(name)),
-        };
-        Ok(data.fd().as_fd())
+    fn sockets(&self) -> Result<BorrowedFd<'_>, LoadError> {
+        match self.ebpf.map(names::SOCKETS) {
+            Some(aya::maps::Map::SockHash(data)) => Ok(data.fd().as_fd()),
+            _ => Err(LoadError::Missing(names::SOCKETS)),
+        }
     }
 
     fn program(&self, name: &'static str) -> Result<&ProgramFd, LoadError> {

@@ -54,20 +54,14 @@ impl Attributes {
         self
     }
 
-    fn call(&self, command: u32) -> io::Result<i32> {
+    /// Some commands write into the attributes.
+    fn call(&mut self, command: u32) -> io::Result<i32> {
         // SAFETY: the attributes live through the call, and every pointer in them was made from a reference that does.
-        let result = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_ptr(), size_of::<Self>()) };
+        let result = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_mut_ptr(), size_of::<Self>()) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
     }
 
-    /// For commands that write into the attributes.
-    fn call_and_write(&mut self, command: u32) -> io::Result<()> {
-        // SAFETY: as in `call`.
-        let result = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_mut_ptr(), size_of::<Self>()) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-    }
-
-    fn call_for_descriptor(&self, command: u32) -> io::Result<OwnedFd> {
+    fn call_for_descriptor(&mut self, command: u32) -> io::Result<OwnedFd> {
         let descriptor = self.call(command)?;
         // SAFETY: the kernel just made this descriptor for us (with O_CLOEXEC).
         Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
@@ -129,7 +123,7 @@ pub fn run_classifier(program: BorrowedFd<'_>, words: [u32; 4]) -> io::Result<u3
         Attributes::new(&[(0, number(program)), (2, size_of_val(&packet) as u32), (10, size_of::<Context>() as u32)])
             .with_pointer(4, packet.as_ptr())
             .with_pointer(12, &raw const context);
-    attributes.call_and_write(PROG_TEST_RUN)?;
+    attributes.call(PROG_TEST_RUN)?;
     Ok(attributes.0[1])
 }
 
@@ -163,7 +157,7 @@ pub fn read_hash<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>>
         if !is_first {
             attributes = attributes.with_pointer(0, position);
         }
-        let read = attributes.call_and_write(MAP_LOOKUP_BATCH);
+        let read = attributes.call(MAP_LOOKUP_BATCH);
         let at_end = matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound);
         if !at_end {
             read?;
