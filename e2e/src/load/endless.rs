@@ -2,7 +2,7 @@
 //! connections that are renewed now and then, so that some are always young; every byte of every answer is compared; and
 //! the counts can be asked for over HTTP at any time.
 //!
-//! What fails before the first success does not count: the server may start later than its client.
+//! What was asked before the first success may fail: the server, and its Service's rules, may come later than the client.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -107,20 +107,24 @@ fn ask_for_ever(settings: &Settings, counts: &Shared, number: usize) {
     // Small and large in turns, so that no connection is of one kind only.
     let mut turn = number;
     loop {
-        if let Err(error) = converse(settings, counts, &mut turn) {
-            with(counts, |counts| {
-                if counts.requests > 0 {
+        let mut early = false;
+        if let Err(error) = converse(settings, counts, &mut turn, &mut early) {
+            if !early {
+                with(counts, |counts| {
                     counts.failures += 1;
                     counts.last_failure = Some(format!("{error:#}"));
-                }
-            });
+                });
+            }
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
-/// One connection, from its opening to its planned end.
-fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> Result<()> {
+/// One connection, from its opening to its planned end. `early`: what was asked last, was so before the first success, by
+/// whichever connection; when a proxy's attempt to connect times out, others may have succeeded for seconds.
+fn converse(settings: &Settings, counts: &Shared, turn: &mut usize, early: &mut bool) -> Result<()> {
+    let nobody_succeeded = || with(counts, |counts| counts.requests == 0);
+    *early = nobody_succeeded();
     let mut connection = Connection::open(settings)?;
     with(counts, |counts| counts.connections += 1);
     for _ in 0..settings.renew_after {
@@ -131,6 +135,7 @@ fn converse(settings: &Settings, counts: &Shared, turn: &mut usize) -> Result<()
             counts.bytes += length as u64;
         });
         std::thread::sleep(settings.pause);
+        *early = nobody_succeeded();
     }
     Ok(())
 }
@@ -225,4 +230,64 @@ fn answer(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wait::wait_for;
+
+    /// A server of 64-byte echoes, in the hands of the test.
+    struct Server(TcpListener);
+
+    impl Server {
+        /// The next connection, with its first request read.
+        fn asked(&self) -> (TcpStream, [u8; 64]) {
+            let (mut stream, _) = self.0.accept().expect("a connection");
+            let mut request = [0; 64];
+            stream.read_exact(&mut request).expect("a request");
+            (stream, request)
+        }
+    }
+
+    /// Two loads at once: the first one's request is left alone until the second one's was answered, and ends badly then.
+    /// That is forgiven; the same afterwards is not.
+    #[test]
+    fn only_what_was_asked_before_the_first_success_may_fail() {
+        let server = Server(TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let settings = Settings {
+            speech: Speech::Tcp,
+            server: server.0.local_addr().expect("an address"),
+            connections: 1,
+            renew_after: 1,
+            pause: Duration::ZERO,
+            status: ([127, 0, 0, 1], 0).into(),
+        };
+        let counts = Shared::default();
+        let load = |settings: Settings| {
+            let counts = Arc::clone(&counts);
+            // Ends with the test's process.
+            std::thread::spawn(move || ask_for_ever(&settings, &counts, 0));
+        };
+        let now = || with(&counts, |counts| counts.clone());
+
+        load(settings.clone());
+        let (left_alone, _) = server.asked();
+        load(Settings { renew_after: 1 << 20, pause: Duration::from_secs(3600), ..settings });
+        let (mut second, request) = server.asked();
+        second.write_all(&request).expect("an answer");
+        wait_for(Duration::from_secs(10), "the first success", || {
+            ensure!(now().requests == 1, "{:?}", now());
+            Ok(())
+        })
+        .expect("a success");
+
+        drop(left_alone);
+        let (late, _) = server.asked();
+        assert_eq!(now().check().expect("no failure").connections, 3);
+        drop(late);
+        drop(server.asked());
+        let counts = now();
+        assert!(counts.failures == 1 && counts.last_failure.is_some(), "{counts:?}");
+    }
 }
