@@ -71,6 +71,20 @@ pub struct SocketKey {
     pub socket_cookie: u64,
 }
 
+impl SocketKey {
+    /// All of it.
+    #[inline(always)]
+    pub fn words(&self) -> &[u64; size_of::<Self>() / 8] {
+        bytemuck::cast_ref(self)
+    }
+
+    /// All of it, to be written.
+    #[inline(always)]
+    pub fn words_mut(&mut self) -> &mut [u64; size_of::<Self>() / 8] {
+        bytemuck::cast_mut(self)
+    }
+}
+
 /// Which end of a connection a socket is.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

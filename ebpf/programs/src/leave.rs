@@ -22,12 +22,12 @@ const READS_WITHIN: u64 = 500_000_000;
 
 /// Why policy would not pair a promoted socket with its peer today. What it said at an earlier time both have written down.
 #[inline(always)]
-pub fn forbidden(connection: &Connection, policy: &Policy) -> Option<Reason> {
+pub fn forbidden(connection: &Connection, policy: &Policy, peer: &pair::Found) -> Option<Reason> {
     let promoted = matches!(connection.state, STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE);
     if !promoted || policy.flags & RETIRE != 0 {
         return None;
     }
-    match pair::find(connection, policy.flags) {
+    match *peer {
         Err(reason @ (Reason::ExcludedPort | Reason::NotAppToSidecar | Reason::OtherPod)) => Some(reason),
         _ => None,
     }
@@ -36,11 +36,11 @@ pub fn forbidden(connection: &Connection, policy: &Policy) -> Option<Reason> {
 /// An end to which nobody redirects (an eagerly promoted one that nobody pairs with, one whose peer has closed or has left)
 /// costs at every send and gains nothing.
 #[inline(always)]
-pub fn is_alone(connection: &Connection, policy: &Policy) -> bool {
+pub fn is_alone(connection: &Connection, peer: &pair::Found) -> bool {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let late = now.wrapping_sub(connection.promoted_at) >= GRACE;
-    match pair::find(connection, policy.flags) {
+    match peer {
         // One that gained nothing stays out for a while; any other may be about to come.
         Ok(peer) => peer.state == STATE_CANDIDATE && (late || is_no_gain(peer.left_for)),
         Err(_) => late,

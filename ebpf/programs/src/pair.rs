@@ -3,13 +3,17 @@
 use crate::maps::ma_ends;
 use crate::record::policy_in;
 use crate::socket::Other;
+use core::ptr::write_volatile;
 use meshaccel_abi::connection::PEER_PAIRED;
 use meshaccel_abi::{Connection, EndRecord, Reason};
 use meshaccel_decide::pairing::{End, allowed};
 
-/// The peer's record and whether policy allows redirection to it.
+/// The peer's record, where policy allows redirection to it.
+pub type Found = Result<&'static EndRecord, Reason>;
+
+/// Looks for the peer of a connection whose pod's policy has these flags.
 #[inline(always)]
-pub fn find(connection: &Connection, flags: u32) -> Result<&'static EndRecord, Reason> {
+pub fn find(connection: &Connection, flags: u32) -> Found {
     // SAFETY: the value stays readable while the program runs (RCU); a record that is removed meanwhile leads to a
     // key that the SOCKHASH does not hold.
     let Some(peer) = (unsafe { ma_ends.get(connection.id.peer()) }) else { return Err(Reason::Unpaired) };
@@ -22,7 +26,11 @@ pub fn find(connection: &Connection, flags: u32) -> Result<&'static EndRecord, R
 /// Writes the peer down at this end.
 #[inline(always)]
 pub fn write(connection: &mut Connection, peer: &EndRecord) {
-    connection.peer_key = peer.key;
+    for (to, from) in connection.peer_key.words_mut().iter_mut().zip(peer.key.words()) {
+        // SAFETY: a live value. Volatile: from one map's value to another's the compiler would call memmove, and the verifier
+        // would follow it byte by byte.
+        unsafe { write_volatile(to, *from) };
+    }
     connection.peer_socket = peer.socket;
     connection.peer_file = Other(peer.socket).file();
     connection.peer_slot = peer.slot;

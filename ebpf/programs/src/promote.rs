@@ -11,22 +11,21 @@ use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem};
 use meshaccel_abi::connection::{PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_LATE};
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE};
-use meshaccel_abi::{Connection, Event, Policy, Reason};
+use meshaccel_abi::{Connection, EndRecord, Event, Policy, Reason};
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::back_at;
 use meshaccel_decide::lesson::goes_by_others;
 
 #[inline(always)]
-pub fn candidate(own: Own, connection: &mut Connection, policy: &Policy) {
-    if let Err(reason) = promote(own, connection, policy) {
+pub fn candidate(own: Own, connection: &mut Connection, policy: &Policy, peer: pair::Found) {
+    if let Err(reason) = peer.and_then(|peer| promote(own, connection, policy, peer)) {
         connection.reason = reason as u32;
     }
 }
 
 #[inline(always)]
-fn promote(own: Own, connection: &mut Connection, policy: &Policy) -> Result<(), Reason> {
-    let peer = pair::find(connection, policy.flags)?;
+fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRecord) -> Result<(), Reason> {
     if connection.peer_state == PEER_UNKNOWN {
         pair::write(connection, peer);
         counters::event(Event::Paired);

@@ -7,7 +7,7 @@ use crate::wake::wake;
 use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
 use core::ffi::c_void;
-use core::ptr::null_mut;
+use core::ptr::{null_mut, write_volatile};
 use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::{Connection, EndId, EndRecord, Event, Mark, Policy, Reason, SocketKey};
 use meshaccel_decide::side::side;
@@ -20,7 +20,7 @@ pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
 }
 
 /// Has the next pass visit a socket, and soon. When the table is full it is left to the review.
-#[inline(always)]
+#[inline(never)]
 pub fn mark(connection: &Connection) {
     // SAFETY: no arguments.
     let since = unsafe { bpf_ktime_get_ns() };
@@ -78,7 +78,8 @@ pub fn is_no_gain(left_for: u32) -> bool {
 #[inline(always)]
 pub fn to_candidate(connection: &mut Connection) {
     connection.state = STATE_CANDIDATE;
-    connection.promoted_at = 0;
+    // SAFETY: a live value. Volatile: together with its neighbour it would become a call of memset, byte by byte.
+    unsafe { write_volatile(&raw mut connection.promoted_at, 0) };
     connection.peer_state = PEER_UNKNOWN;
     connection.sender_clean = 0;
     connection.sender_passed = 0;

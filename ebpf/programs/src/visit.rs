@@ -11,6 +11,7 @@ use crate::counters;
 use crate::demote;
 use crate::leave::{begin_leaving, entered_unread, forbidden, is_alone, leave, leaving};
 use crate::maps::{address, ma_ends, ma_marked, ma_sockets};
+use crate::pair;
 use crate::promote::candidate;
 use crate::record::{account, find, mark, marked_since, policy_in, refresh, unmark};
 use crate::rescue;
@@ -51,15 +52,18 @@ fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
         let _ = ma_marked.remove(key.socket_cookie);
         return GONE;
     }
-    let Some(socket) = reach(skb, key, state) else { return out_of_reach(id, &key, state) };
+    let socket = reach(skb, &key, state);
+    if socket.is_null() {
+        return out_of_reach(&id, &key, state);
+    }
     let done = match (Own::new(socket), find(socket)) {
         (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => {
-            let outcome = if purpose == REVIEW { review(own, connection) } else { pass(own, connection) };
+            let outcome = visit(own, connection, purpose == REVIEW);
             let promoted = if connection.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
             let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { IS_PAIRED };
             outcome | promoted | paired
         }
-        _ => out_of_reach(id, &key, state),
+        _ => out_of_reach(&id, &key, state),
     };
     // SAFETY: the reference that `reach` gave.
     unsafe { bpf_sk_release(socket) };
@@ -74,14 +78,14 @@ fn is_gone(socket: u64, key: &SocketKey) -> bool {
     Other(socket).cookie() != Some(key.socket_cookie) || Other(socket).state() == Some(TCP_CLOSE)
 }
 
-/// The socket, with a reference that must be given back.
-#[inline(always)]
-fn reach(skb: *mut __sk_buff, mut key: SocketKey, state: u32) -> Option<*mut c_void> {
+/// The socket, with a reference that must be given back, or null. Not inlined: the stack is too small for all of it at once.
+#[inline(never)]
+fn reach(skb: *mut __sk_buff, key: &SocketKey, state: u32) -> *mut c_void {
     if state != STATE_CANDIDATE {
-        // SAFETY: a key on the stack.
-        let socket = unsafe { bpf_map_lookup_elem(address(&ma_sockets), (&raw mut key).cast()) };
+        // SAFETY: a key on the stack, which is only read.
+        let socket = unsafe { bpf_map_lookup_elem(address(&ma_sockets), (&raw const *key).cast_mut().cast()) };
         if !socket.is_null() {
-            return Some(socket);
+            return socket;
         }
     }
     const CURRENT_NETNS: u64 = u64::MAX;
@@ -98,7 +102,7 @@ fn reach(skb: *mut __sk_buff, mut key: SocketKey, state: u32) -> Option<*mut c_v
         // SAFETY: the same of IPv6.
         unsafe { bpf_sk_lookup_tcp(skb.cast(), (&raw mut tuple).cast(), size, CURRENT_NETNS, 0) }
     };
-    if socket.is_null() { None } else { Some(socket.cast()) }
+    socket.cast()
 }
 
 /// `struct bpf_sock_tuple`, of either family.
@@ -111,23 +115,36 @@ struct Tuple<A> {
 
 /// It stays on TCP, and no pass comes for it: whoever is bound to a device, for one, is not found by its addresses. One that ought
 /// to be in the SOCKHASH was taken out by the kernel; what others know of its stay there must not be applied to a later one.
-#[inline(always)]
-fn out_of_reach(id: EndId, key: &SocketKey, state: u32) -> u32 {
+#[inline(never)]
+fn out_of_reach(id: &EndId, key: &SocketKey, state: u32) -> u32 {
     let _ = ma_marked.remove(key.socket_cookie);
     if state != STATE_CANDIDATE {
-        demote::remove(id, *key);
+        demote::remove(*id, *key);
     }
     OUT_OF_REACH
 }
 
-/// Of a marked socket.
+/// Of any socket in a review, else of a marked one.
 #[inline(always)]
-fn pass(own: Own, connection: &mut Connection) -> u32 {
-    let Some(since) = marked_since(connection) else { return DONE };
-    if visit(own, connection).is_none() {
-        unmark(connection);
-        return DONE;
+fn visit(own: Own, connection: &mut Connection, reviews: bool) -> u32 {
+    let (before, mut since) = (connection.reason, 0);
+    if reviews {
+        judge(own, connection);
+    } else {
+        let Some(marked) = marked_since(connection) else { return DONE };
+        since = marked;
     }
+    match (move_on(own, connection), reviews) {
+        (Some(policy), true) => reviewed(own, connection, policy, before),
+        (Some(_), false) => return passed(own, connection, since),
+        (None, true) => {}
+        (None, false) => unmark(connection),
+    }
+    DONE
+}
+
+#[inline(never)]
+fn passed(own: Own, connection: &mut Connection, since: u64) -> u32 {
     let outcome = rescue::visit(connection);
     if outcome != DONE {
         return outcome;
@@ -142,11 +159,8 @@ fn pass(own: Own, connection: &mut Connection) -> u32 {
     if marked_since(connection).is_some() { MARKED } else { DONE }
 }
 
-#[inline(always)]
-fn review(own: Own, connection: &mut Connection) -> u32 {
-    judge(own, connection);
-    let before = connection.reason;
-    let Some(policy) = visit(own, connection) else { return DONE };
+#[inline(never)]
+fn reviewed(own: Own, connection: &mut Connection, policy: &Policy, before: u32) {
     account(connection);
     if rescue::is_due(connection) {
         rescue::hold(connection);
@@ -157,7 +171,6 @@ fn review(own: Own, connection: &mut Connection) -> u32 {
     {
         mark(connection);
     }
-    DONE
 }
 
 /// Has it been visited for long enough in vain?
@@ -174,13 +187,16 @@ fn segments(own: Own) -> u32 {
     own.segments_in().wrapping_add(own.segments_out())
 }
 
-#[inline(always)]
-fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
+/// What its state and its policy ask for. `None`: there is no policy. Not inlined: the compiler would make two of it, a review's
+/// and a pass's, and most of the time until a node is accelerated is the verifier's.
+#[inline(never)]
+fn move_on(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
     refresh(connection);
     // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
     // after everything in it was retired.
     let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
-    if let Some(reason) = forbidden(connection, policy)
+    let peer = pair::find(connection, policy.flags);
+    if let Some(reason) = forbidden(connection, policy, &peer)
         && connection.no_gain == 0
     {
         // Its messages pass from now on, and its reader goes the way of those that gain nothing; both ends do so.
@@ -188,9 +204,9 @@ fn visit(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
         rescue::hold(connection);
     }
     match connection.state {
-        STATE_CANDIDATE => candidate(own, connection, policy),
+        STATE_CANDIDATE => candidate(own, connection, policy, peer),
         STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, policy) => {
+        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, &peer) => {
             begin_leaving(connection, Reason::PeerNotPromoted);
             mark(connection);
         }
