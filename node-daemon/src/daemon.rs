@@ -108,6 +108,7 @@ impl Daemon {
         let (mut next_tidying, mut next_report) = (now + TIDY, now);
         loop {
             let is_expecting = self.installation.is_expecting(Instant::now());
+            let due = self.installation.due();
             tokio::select! {
                 objects = self.source.changed() => if self.see(objects).await {
                     next_pass = Instant::now();
@@ -115,13 +116,17 @@ impl Daemon {
                 },
                 soonest = self.installation.woken() => next_pass = next_pass.min(soonest),
                 () = sleep_until(next_pass.into()) => next_pass = Instant::now() + self.pass(),
-                () = sleep_until(next_look.into()) => {
+                () = sleep_until(due.map_or(next_look, |due| due.min(next_look)).into()) => {
                     if self.installation.was_removed() {
                         tracing::info!("Uninstalled by somebody else; ending");
                         return Ok(Ended::Uninstalled);
                     }
                     if self.failure.is_some() || !self.installation.is_settled(Instant::now()) {
                         self.reconcile().await;
+                    }
+                    if due.is_some() {
+                        // Sockets may leave that had to stay until then.
+                        next_pass = Instant::now();
                     }
                     next_look = Instant::now() + LOOK_AGAIN;
                 }
@@ -177,10 +182,7 @@ impl Daemon {
         let node = objects.node.as_deref();
         let needed = !self.cluster || objects.accelerations.iter().any(|one| names(&one.object, node));
         let result = if needed { self.installation.install() } else { self.installation.leave().await };
-        self.failure = result.err().map(|error| Chain(&error).to_string());
-        if let Some(failure) = &self.failure {
-            tracing::error!(error = failure, "Could not install or remove the programs");
-        }
+        self.failure = failure(result);
         let (pods, found) = match self.installation.reconcile(selection) {
             Ok(done) => done,
             Err(error) => {
@@ -188,6 +190,10 @@ impl Daemon {
                 return;
             }
         };
+        if !needed {
+            // Perhaps that was the last pod.
+            self.failure = failure(self.installation.leave().await);
+        }
         let problems: BTreeSet<Problem> = selection.problems.iter().cloned().chain(found).collect();
         for problem in problems.difference(&self.said) {
             tracing::warn!("{problem}");
@@ -241,6 +247,13 @@ impl Daemon {
             lost,
         }));
     }
+}
+
+/// Why the programs could not be installed or removed.
+fn failure(result: Result<(), Error>) -> Option<String> {
+    let failure = Chain(&result.err()?).to_string();
+    tracing::error!(error = failure, "Could not install or remove the programs");
+    Some(failure)
 }
 
 /// SIGTERM and SIGINT.

@@ -1,6 +1,7 @@
 //! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and programs;
 //! knows nothing of where objects come from.
 
+mod carry_out;
 mod pace;
 mod pod;
 mod rounds;
@@ -9,20 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use meshaccel_abi::policy::ENFORCE;
-use meshaccel_service::Chain;
-
 use self::pace::Pace;
 use self::pod::pod_name;
 pub use self::pod::{PodState, PodStatus};
-use crate::apply::{Resident, apply};
+use crate::apply::Resident;
 use crate::kernel::load::Loaded;
 use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
 use crate::kernel::pins::Layout;
 use crate::kernel::visits::{Residences, Review, Tally};
 use crate::kernel::wake::Wake;
 use crate::observe::{BELIEVED, LocateError, Locator, Residence};
-use crate::plan::{self, Action, Observed, Target};
+use crate::plan::Target;
 use crate::select::{SelectedPod, Selection};
 use crate::source::Problem;
 use crate::sys::netns::{self, NetnsCookie};
@@ -57,6 +55,8 @@ pub struct Node {
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
     unfinished: bool,
+    /// When it can go on.
+    due: Option<Instant>,
     /// Slots of pods that the programs know, as of the last plan.
     slots: BTreeMap<PodName, Slot>,
     /// Selected pods that have no sandbox yet, and since when they are known.
@@ -91,6 +91,7 @@ impl Node {
             watching: false,
             planned: None,
             unfinished: false,
+            due: None,
             slots: BTreeMap::new(),
             expected: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -142,6 +143,11 @@ impl Node {
         self.settled.is_some_and(|since| now.duration_since(since) < BELIEVED) && self.locator.is_unchanged()
     }
 
+    /// When to reconcile again, if that is known.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
     /// What the last review counted.
     pub fn tally(&self) -> &Tally {
         &self.tally
@@ -154,6 +160,7 @@ impl Node {
         now: Instant,
     ) -> Result<(Vec<PodStatus>, Vec<Problem>), crate::Error> {
         self.settled = None;
+        self.due = None;
         let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(PodStatus::skipped).collect();
         let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
@@ -228,65 +235,6 @@ impl Node {
         let taken: BTreeSet<u64> = self.maps.policies()?.iter().map(|(_, policy)| policy.netns_cookie).collect();
         known.retain(|cookie, _| taken.contains(&cookie.0));
         Ok(known)
-    }
-
-    fn carry_out(
-        &mut self,
-        targets: &[Target],
-        residents: &BTreeMap<NetnsCookie, Resident<'_>>,
-        now: Instant,
-    ) -> Result<BTreeSet<PodName>, crate::Error> {
-        let policies: BTreeMap<_, _> = self.maps.policies()?.into_iter().collect();
-        // Before anything may be redirected.
-        self.watch_splices(
-            targets.iter().any(|target| target.settings.enabled && !target.settings.observe)
-                || policies.values().any(|policy| policy.flags & ENFORCE != 0),
-        )?;
-        self.passing_since.retain(|slot, _| policies.get(slot).is_some_and(|p| p.flags & ENFORCE == 0));
-        for (slot, _) in policies.iter().filter(|(_, policy)| policy.flags & ENFORCE == 0) {
-            self.passing_since.entry(*slot).or_insert(now);
-        }
-        let observed = Observed {
-            pods: self.maps.pods()?,
-            policies,
-            tallies: self.tally.slots.clone(),
-            passing_for: self.passing_since.iter().map(|(slot, since)| (*slot, now.duration_since(*since))).collect(),
-        };
-        let plan = plan::plan(targets, &observed);
-        let failures = apply(&plan.actions, &mut self.maps, &self.loaded.adopt, residents);
-        for error in &failures {
-            tracing::warn!(error = %Chain(error), "Could not carry out a part of the plan; trying again");
-        }
-        // A slot that does not enforce and does not retire yet waits for its grace period; one that retires and belongs
-        // to nobody waits for its sockets.
-        let waiting = self.maps.policies()?.iter().any(|(slot, policy)| {
-            let wanted = targets.iter().any(|t| t.cookie.0 == policy.netns_cookie);
-            policy.flags & ENFORCE == 0 && (!wanted || observed.passing_for.get(slot).is_none_or(|p| *p < plan::GRACE))
-        });
-        self.unfinished = waiting || !failures.is_empty();
-        self.slots = self.maps.pods()?.into_iter().map(|pod| (pod.pod, pod.slot)).collect();
-        let wanted = |cookie: u64| targets.iter().any(|target| target.cookie.0 == cookie);
-        let slots = self.maps.policies()?;
-        self.owners.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
-        self.totals.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
-        self.leaving =
-            slots.into_iter().filter(|(_, policy)| !wanted(policy.netns_cookie)).map(|(slot, _)| slot).collect();
-        if plan.actions.iter().any(|action| matches!(action, Action::SetPolicy { .. } | Action::AddPod(_))) {
-            tracing::info!(pods = targets.len(), actions = plan.actions.len(), "Carried out plan");
-        }
-        Ok(plan.no_slot.into_iter().collect())
-    }
-
-    fn watch_splices(&mut self, needed: bool) -> Result<(), crate::Error> {
-        if needed != self.watching {
-            if needed {
-                self.loaded.splice.attach()?
-            } else {
-                self.loaded.splice.detach()?
-            }
-            self.watching = needed;
-        }
-        Ok(())
     }
 
     fn fill_in(&mut self, statuses: &mut [PodStatus]) {

@@ -75,7 +75,8 @@ pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
         return Err(Error::NotRoot);
     }
     let cgroup = files::cgroup2_root(Path::new(files::CGROUPS)).ok_or(Error::NoCgroup2)?;
-    let capabilities = run(pins, &cgroup, &Btf::of_kernel()?)?;
+    let btf = Btf::of_kernel()?;
+    let capabilities = run(pins, &cgroup, &btf, &offsets::find(&btf)?)?;
     if output == Output::Json {
         println!("{}", serde_json::to_string_pretty(&capabilities).unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
@@ -90,14 +91,14 @@ pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the self-test with an installation of its own, which it removes.
-pub fn run(pins: &Pins, cgroup: &Path, btf: &Btf) -> Result<Capabilities, Error> {
+/// Runs the self-test with an installation of its own, which it removes. `offsets` are those of the running kernel.
+pub fn run(pins: &Pins, cgroup: &Path, btf: &Btf, offsets: &Offsets) -> Result<Capabilities, Error> {
     remove_abandoned(pins)?;
     let name = format!("{}{}", prefix(pins), std::process::id());
     let own = Pins::new(&pins.root().with_file_name(name));
     let layout = own.create()?;
     // The trial finds out how blocking calls are served, and sees splice(2) itself.
-    let offsets = Offsets { blocking_waits: 1, splices_seen: 1, ..offsets::find(btf)? };
+    let offsets = Offsets { blocking_waits: 1, splices_seen: 1, ..*offsets };
     let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, cgroup);
     let result = installed.map_err(Error::from).and_then(|loaded| {
         let watch = loaded.splice.attach();

@@ -38,13 +38,15 @@ impl Installation {
     pub fn prepare(args: &DaemonArgs, pins: &Pins, status: &Shared) -> Result<Self, Error> {
         let cgroup = crate::sys::files::cgroup2_root(&args.cgroup_root).ok_or(Error::NoCgroup2)?;
         let btf = Btf::of_kernel()?;
-        let capabilities = probe::run(pins, &cgroup, &btf)?;
+        let mut found = offsets::find(&btf)?;
+        if args.without_casts {
+            found.casts = 0;
+        }
+        let capabilities = probe::run(pins, &cgroup, &btf, &found)?;
         for finding in capabilities.findings.iter().filter(|finding| finding.matters && !finding.works) {
             tracing::warn!(what = finding.what, consequence = finding.consequence, "This kernel lacks something");
         }
-        let found = offsets::find(&btf)?;
         let offsets = Offsets {
-            casts: if args.without_casts { 0 } else { found.casts },
             rmem_counts: capabilities.rmem_counts.into(),
             blocking_waits: capabilities.blocking_waits.into(),
             splices_seen: capabilities.splices_seen.into(),
@@ -124,6 +126,11 @@ impl Installation {
     /// All that was asked for is done, and the pods are where they were.
     pub fn is_settled(&self, now: Instant) -> bool {
         self.leaving.is_none() && self.node.as_ref().is_some_and(|node| node.is_settled(now))
+    }
+
+    /// When to reconcile again, if that is known.
+    pub fn due(&self) -> Option<Instant> {
+        self.node.as_ref().and_then(Node::due)
     }
 
     /// Some selected pod is being started.
