@@ -1,6 +1,6 @@
 //! `meshaccel-mesh`: the programs of the mesh's image, and its manifests. See [`meshaccel_e2e::cluster::mesh`].
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +35,8 @@ enum Command {
     },
     /// Write the files that its server serves into a folder
     Files { folder: PathBuf },
+    /// Wait until a server accepts connections
+    Reach { server: SocketAddr },
     /// Ask a server again and again, compare every byte, and serve the counts
     Load(Load),
     /// Return what is sent: over TCP, and over gRPC
@@ -122,6 +124,12 @@ fn run(command: Command) -> Result<()> {
         Command::Load(Load { server, speech, connections, renew_after, pause, status }) => {
             let pause = Duration::from_millis(pause);
             endless::run(&Settings { speech, server, connections, renew_after, pause, status })?;
+        }
+        Command::Reach { server } => {
+            while let Err(error) = TcpStream::connect_timeout(&server, Duration::from_secs(1)) {
+                eprintln!("{server}: {error}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
         Command::IstioIptables(IstioIptables { outbound, inbound, uid, excluded, .. }) => {
             IstioRules { outbound, inbound, uid, excluded }.install_here()?;

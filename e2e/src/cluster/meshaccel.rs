@@ -1,6 +1,7 @@
 //! meshaccel in a cluster, installed as a person does: the CRDs, the operator's manifest, then objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::kubectl::condition;
 use super::{Cluster, PATIENCE, mesh, repository};
 use crate::bpf::count_keys;
+use crate::daemon;
 use crate::wait;
 
 /// Where the operator and the daemons are.
@@ -63,10 +65,20 @@ impl<'a> Meshaccel<'a> {
 
     /// Those of one of the mesh's pods.
     pub fn connections_of(&self, app: &str) -> Result<Vec<Value>> {
-        let prefix = format!("{}/{app}-", mesh::NAMESPACE);
-        let mut rows = self.connections()?;
-        rows.retain(|row| row["pod"].as_str().is_some_and(|pod| pod.starts_with(&prefix)));
-        Ok(rows)
+        Ok(of_app(&self.connections()?, app).into_iter().cloned().collect())
+    }
+
+    /// What is recorded, read from the node's kernel without asking the cluster: kubectl, the API server and the kubelet take
+    /// as long as what is to be timed, on the same two processors.
+    pub fn connections_in_kernel(&self) -> Result<Vec<Value>> {
+        let node = daemon::binary()?;
+        let output = Command::new(&node)
+            .args(["connections", "-o", "json", "--bpffs"])
+            .arg(self.cluster.node_file(PINS)?)
+            .output()
+            .with_context(|| format!("cannot run {}", node.display()))?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     /// How many entries a pinned map of the node has, by the kernel's own answer.
@@ -85,13 +97,28 @@ impl<'a> Meshaccel<'a> {
         Ok(rows.iter().filter_map(|row| row["redirected"]["messages"].as_u64()).sum())
     }
 
-    /// Waits until both pods have sent redirected messages.
+    /// Waits until both pods send redirected messages, and the daemon answers.
     pub fn wait_redirected(&self, limit: Duration) -> Result<()> {
+        Self::wait_redirected_by(limit, || self.connections())
+    }
+
+    /// Waits until both pods send redirected messages.
+    pub fn wait_redirected_in_kernel(&self, limit: Duration) -> Result<()> {
+        Self::wait_redirected_by(limit, || self.connections_in_kernel())
+    }
+
+    /// Sockets count that have sent more of them since they were first seen: what was before may have been before an edit.
+    fn wait_redirected_by(limit: Duration, connections: impl Fn() -> Result<Vec<Value>>) -> Result<()> {
+        let mut first = HashMap::new();
         wait::wait_for(limit, "connections of both pods to be redirected", || {
+            let all = connections()?;
             for app in ["client", "server"] {
-                let rows = self.connections_of(app)?;
-                let redirected = |row: &&Value| row["path"] == "redirected" && row["redirected"]["messages"] != 0;
-                let count = rows.iter().filter(redirected).count();
+                let rows = of_app(&all, app);
+                let sends = |row: &&&Value| {
+                    let sent = row["redirected"]["messages"].as_u64().unwrap_or(0);
+                    row["path"] == "redirected" && sent > *first.entry(socket(row)).or_insert(sent)
+                };
+                let count = rows.iter().filter(sends).count();
                 ensure!(count >= 2, "{count} sockets of the {app} are redirected, of {}: {}", rows.len(), paths(&rows));
             }
             Ok(())
@@ -147,8 +174,19 @@ impl<'a> Meshaccel<'a> {
     }
 }
 
+/// Those of one of the mesh's pods.
+fn of_app<'a>(rows: &'a [Value], app: &str) -> Vec<&'a Value> {
+    let prefix = format!("{}/{app}-", mesh::NAMESPACE);
+    rows.iter().filter(|row| row["pod"].as_str().is_some_and(|pod| pod.starts_with(&prefix))).collect()
+}
+
+/// What tells a row's socket from others.
+fn socket(row: &Value) -> String {
+    format!("{} {} {} {}", row["pod"], row["local"], row["remote"], row["role"])
+}
+
 /// How many of the connections take which path, and why.
-fn paths(rows: &[Value]) -> String {
+fn paths(rows: &[&Value]) -> String {
     let mut counts = BTreeMap::<String, usize>::new();
     for row in rows {
         *counts.entry(format!("{} ({})", row["path"], row["reason"])).or_default() += 1;

@@ -48,8 +48,11 @@ pub fn timed<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Applies an object for the mesh, edits it, deletes it.
 pub fn from_apply_to_delete(cluster: &Cluster, mesh: &Mesh<'_>, meshaccel: &Meshaccel<'_>) -> Result<()> {
     meshaccel.nothing_is_left()?;
-    meshaccel.accelerate("mesh", "Enforce")?;
-    timed("applied -> redirected, the daemon's first start included", || meshaccel.wait_redirected(LIMIT))?;
+    let apply = |mode| timed("kubectl apply", || meshaccel.accelerate("mesh", mode));
+    apply("Enforce")?;
+    timed("applied -> redirected, the daemon's first start included", || meshaccel.wait_redirected_in_kernel(LIMIT))?;
+    // As a person sees it.
+    meshaccel.wait_redirected(LIMIT)?;
     let object = meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
     let pods = cluster.get_json(&["pods", "-n", NAMESPACE])?["items"].as_array().map_or(0, Vec::len);
     ensure!(
@@ -59,21 +62,23 @@ pub fn from_apply_to_delete(cluster: &Cluster, mesh: &Mesh<'_>, meshaccel: &Mesh
     );
     mesh.load_goes_on(500)?;
 
-    meshaccel.accelerate("mesh", "Observe")?;
-    meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+    apply("Observe")?;
     timed("mode Observe -> no socket in the SOCKHASH", || {
         wait::wait_for(LIMIT, "every connection to be back on TCP", || {
-            let rows = meshaccel.connections()?;
+            let rows = meshaccel.connections_in_kernel()?;
             let promoted = rows.iter().filter(|row| row["promoted"] == true).count();
             let paired = rows.iter().filter(|row| row["paired"] == true).count();
             ensure!(promoted == 0 && paired > 0, "{promoted} promoted, {paired} paired");
             Ok(())
         })
     })?;
+    meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
     mesh.load_goes_on(200)?;
-    meshaccel.accelerate("mesh", "Enforce")?;
-    timed("mode Enforce -> redirected", || meshaccel.wait_redirected(LIMIT))?;
+    apply("Enforce")?;
+    timed("mode Enforce -> redirected", || meshaccel.wait_redirected_in_kernel(LIMIT))?;
 
-    cluster.kubectl(&["delete", "ma", "mesh", "--wait=false"])?;
-    timed("deleted -> nothing left", || meshaccel.wait_nothing_left(LIMIT))
+    timed("deleted -> nothing left", || {
+        cluster.kubectl(&["delete", "ma", "mesh", "--wait=false"])?;
+        meshaccel.wait_nothing_left(LIMIT)
+    })
 }
