@@ -1,48 +1,13 @@
 //! An object that is edited under load is followed, as far as its words go and no further.
 
-use anyhow::{Result, ensure};
-use meshaccel_e2e::cluster::meshaccel::Meshaccel;
-use meshaccel_e2e::cluster::story::{LIMIT, timed, with_accelerated_mesh, with_mesh};
+use anyhow::ensure;
+use meshaccel_e2e::cluster::story::{LIMIT, edits, with_accelerated_mesh, with_mesh};
 use meshaccel_e2e::mesh::interception::Provider;
-use meshaccel_e2e::wait::wait_for;
-use serde_json::{Value, json};
-
-/// Port of the server's application, as clients name it.
-const SERVER_PORT: u16 = 8080;
+use serde_json::Value;
 
 #[test]
 fn edits_are_followed_and_no_request_fails() {
-    with_accelerated_mesh(|_, mesh, meshaccel| {
-        let edit = |what: &str, spec: Value, then: &dyn Fn() -> Result<()>| -> Result<()> {
-            meshaccel.accelerate_as("mesh", &spec)?;
-            timed(what, || wait_for(LIMIT, what, then))?;
-            meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
-            mesh.load_goes_on(200).map(drop)
-        };
-        let back = || meshaccel.wait_redirected(LIMIT);
-
-        edit("the port excluded -> on TCP", json!({"redirect": {"excludedPorts": [SERVER_PORT]}}), &|| {
-            promoted_is(meshaccel, &["client", "server"], false)
-        })?;
-        edit("included again -> redirected", json!({}), &back)?;
-
-        edit(
-            "selector without the server -> its connections on TCP",
-            json!({"podSelector": {"matchLabels": {"app": "client"}}}),
-            &|| {
-                promoted_is(meshaccel, &["server"], false)?;
-                promoted_is(meshaccel, &["client"], true)
-            },
-        )?;
-        let object = meshaccel.wait_status("mesh", "one pod", LIMIT, |status| status["pods"] == 1)?;
-        ensure!(object["status"]["nodes"]["ready"] == 1, "{}", object["status"]);
-        edit("selected again -> redirected", json!({}), &back)?;
-
-        edit("redirection disabled -> on TCP", json!({"redirect": {"enabled": false}}), &|| {
-            promoted_is(meshaccel, &["client", "server"], false)
-        })?;
-        edit("enabled again -> redirected", json!({}), &back)
-    });
+    with_accelerated_mesh(|_, mesh, meshaccel| edits(mesh, meshaccel));
 }
 
 /// Observe is proved by the kernel's own table, not by what the daemon says of it.
@@ -70,13 +35,4 @@ fn observing_puts_nothing_into_the_sockhash_and_tells_what_it_would() {
         ensure!(meshaccel.redirected_messages()? > 0, "no message was redirected");
         Ok(())
     });
-}
-
-/// Whether these applications' pods have sockets in the SOCKHASH.
-fn promoted_is(meshaccel: &Meshaccel<'_>, apps: &[&str], expected: bool) -> Result<()> {
-    for app in apps {
-        let promoted = meshaccel.connections_of(app)?.iter().filter(|row| row["promoted"] == true).count();
-        ensure!((promoted > 0) == expected, "{promoted} sockets of the {app} are in the SOCKHASH");
-    }
-    Ok(())
 }

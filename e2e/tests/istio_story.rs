@@ -14,6 +14,12 @@ fn from_apply_to_delete_no_request_fails() {
             let meshaccel = Meshaccel::install(cluster)?;
             mesh.load_goes_on(200)?;
             story::from_apply_to_delete(cluster, &mesh, &meshaccel)?;
+            // And again, for edits.
+            meshaccel.accelerate("mesh", "Enforce")?;
+            meshaccel.wait_redirected(story::LIMIT)?;
+            story::edits(&mesh, &meshaccel)?;
+            cluster.kubectl(&["delete", "ma", "mesh", "--timeout=40s"])?;
+            meshaccel.wait_nothing_left(story::LIMIT)?;
             // Accelerated or not, nothing was let in without a certificate.
             istio::is_mutual_tls(cluster, &mesh)?;
             let counts = mesh.load_goes_on(200)?;

@@ -14,6 +14,7 @@ pub const OBJECTS: &str = include_str!("../../manifests/istio.yaml");
 /// HTTP, gRPC, TCP.
 const KIND: Kind = Kind {
     loads: &[9101, 9102, 9103],
+    ports: &[8080, 7070, 9000],
     container: "istio-proxy",
     admin: &["pilot-agent", "request", "GET"],
     stats: "stats",

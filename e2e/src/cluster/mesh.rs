@@ -80,6 +80,8 @@ fn secret(pod: &str, peer: &str, provider: Provider, certificates: &Certificates
 pub struct Kind {
     /// Ports of the client pod: each serves the counts of one load.
     pub loads: &'static [u16],
+    /// Ports of the server pod's application.
+    pub ports: &'static [u16],
     /// The sidecar.
     pub container: &'static str,
     /// Asks a sidecar's Envoy from inside its container, for the path that follows.
@@ -89,8 +91,13 @@ pub struct Kind {
 }
 
 /// The one of this file.
-const OWN: Kind =
-    Kind { loads: &[15020], container: "istio-proxy", admin: &["meshaccel-mesh", "admin"], stats: "/stats" };
+const OWN: Kind = Kind {
+    loads: &[15020],
+    ports: &[8080],
+    container: "istio-proxy",
+    admin: &["meshaccel-mesh", "admin"],
+    stats: "/stats",
+};
 /// The same with Linkerd's rules.
 const LINKERD_OWN: Kind = Kind { container: "linkerd-proxy", ..OWN };
 
@@ -119,6 +126,11 @@ impl<'a> Mesh<'a> {
             cluster.wait_ready(NAMESPACE, &format!("app={app}"), START)?;
         }
         Ok(Self { cluster, kind })
+    }
+
+    /// Ports of the server pod's application.
+    pub fn ports(&self) -> &'static [u16] {
+        self.kind.ports
     }
 
     /// What each load counted so far.

@@ -63,11 +63,6 @@ impl<'a> Meshaccel<'a> {
         Ok(serde_json::from_str(&self.cluster.kubectl(&arguments)?)?)
     }
 
-    /// Those of one of the mesh's pods.
-    pub fn connections_of(&self, app: &str) -> Result<Vec<Value>> {
-        Ok(of_app(&self.connections()?, app).into_iter().cloned().collect())
-    }
-
     /// What is recorded, read from the node's kernel without asking the cluster: kubectl, the API server and the kubelet take
     /// as long as what is to be timed, on the same two processors.
     pub fn connections_in_kernel(&self) -> Result<Vec<Value>> {
@@ -174,8 +169,8 @@ impl<'a> Meshaccel<'a> {
     }
 }
 
-/// Those of one of the mesh's pods.
-fn of_app<'a>(rows: &'a [Value], app: &str) -> Vec<&'a Value> {
+/// Rows of one of the mesh's pods.
+pub fn of_app<'a>(rows: &'a [Value], app: &str) -> Vec<&'a Value> {
     let prefix = format!("{}/{app}-", mesh::NAMESPACE);
     rows.iter().filter(|row| row["pod"].as_str().is_some_and(|pod| pod.starts_with(&prefix))).collect()
 }

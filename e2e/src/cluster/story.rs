@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 
 use super::mesh::{Mesh, NAMESPACE};
-use super::meshaccel::Meshaccel;
+use super::meshaccel::{Meshaccel, of_app};
 use super::{Cluster, Extent};
 use crate::mesh::interception::Provider;
 use crate::{stage, wait};
@@ -81,4 +82,47 @@ pub fn from_apply_to_delete(cluster: &Cluster, mesh: &Mesh<'_>, meshaccel: &Mesh
         cluster.kubectl(&["delete", "ma", "mesh", "--wait=false"])?;
         meshaccel.wait_nothing_left(LIMIT)
     })
+}
+
+/// Edits the object of a mesh that is accelerated: ports, selector, off; and back each time.
+pub fn edits(mesh: &Mesh<'_>, meshaccel: &Meshaccel<'_>) -> Result<()> {
+    let edit = |what: &str, spec: Value, then: &dyn Fn() -> Result<()>| -> Result<()> {
+        meshaccel.accelerate_as("mesh", &spec)?;
+        timed(what, || wait::wait_for(LIMIT, what, then))?;
+        meshaccel.wait_condition("mesh", "Programmed", "True", LIMIT)?;
+        mesh.load_goes_on(200).map(drop)
+    };
+    let back = || meshaccel.wait_redirected_in_kernel(LIMIT);
+
+    edit("ports excluded -> on TCP", json!({"redirect": {"excludedPorts": mesh.ports()}}), &|| {
+        promoted_is(meshaccel, &["client", "server"], false)
+    })?;
+    edit("included again -> redirected", json!({}), &back)?;
+
+    edit(
+        "selector without the server -> its connections on TCP",
+        json!({"podSelector": {"matchLabels": {"app": "client"}}}),
+        &|| {
+            promoted_is(meshaccel, &["server"], false)?;
+            promoted_is(meshaccel, &["client"], true)
+        },
+    )?;
+    let object = meshaccel.wait_status("mesh", "one pod", LIMIT, |status| status["pods"] == 1)?;
+    ensure!(object["status"]["nodes"]["ready"] == 1, "{}", object["status"]);
+    edit("selected again -> redirected", json!({}), &back)?;
+
+    edit("redirection disabled -> on TCP", json!({"redirect": {"enabled": false}}), &|| {
+        promoted_is(meshaccel, &["client", "server"], false)
+    })?;
+    edit("enabled again -> redirected", json!({}), &back)
+}
+
+/// Whether these applications' pods have sockets in the SOCKHASH.
+fn promoted_is(meshaccel: &Meshaccel<'_>, apps: &[&str], expected: bool) -> Result<()> {
+    let rows = meshaccel.connections_in_kernel()?;
+    for app in apps {
+        let promoted = of_app(&rows, app).into_iter().filter(|row| row["promoted"] == true).count();
+        ensure!((promoted > 0) == expected, "{promoted} sockets of the {app} are in the SOCKHASH");
+    }
+    Ok(())
 }
