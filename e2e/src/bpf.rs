@@ -11,7 +11,7 @@ mod published;
 mod stranger;
 
 pub use keys::{count_keys, has_key};
-pub use object::{Kind, Object, Objects, opened_by, pinned};
+pub use object::{Kind, Object, Objects, opened_by, pinned, verified_instructions};
 pub use published::Published;
 pub use stranger::{StrangerSockOps, StrangerSockmap};
 

@@ -117,6 +117,15 @@ impl Kind {
     }
 }
 
+/// How many instructions of a program the verifier processed, on all paths (Linux 5.16); `None`: the kernel does not say.
+pub fn verified_instructions(program: u32) -> Result<Option<u32>> {
+    let fd = Kind::Program.open(program).with_context(|| format!("cannot open program {program}"))?;
+    let info = information(&fd)?;
+    // struct bpf_prog_info: ..., run_time_ns, run_cnt, recursion_misses, verified_insns
+    let count = u32::from_ne_bytes([info[216], info[217], info[218], info[219]]);
+    Ok((count != 0).then_some(count))
+}
+
 /// The objects pinned anywhere under `folder`, and the programs of links among them.
 pub fn pinned(folder: &Path) -> Result<Objects> {
     let mut objects = Objects::new();
