@@ -24,7 +24,7 @@ pub mod admin;
 mod binary;
 
 pub use admin::Answer;
-pub use binary::{Finished, binary, built, spawn};
+pub use binary::{Finished, binary, built, finish, spawn};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -151,7 +151,7 @@ impl Daemon {
 
     fn finish(&self, mut command: Command, arguments: &[&str]) -> Result<Finished> {
         command.args(arguments).arg("--bpffs").arg(&self.bpffs);
-        binary::finish(command)
+        finish(command)
     }
 
     /// The same for a verb that must succeed; its standard output.

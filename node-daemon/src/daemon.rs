@@ -181,19 +181,18 @@ impl Daemon {
         let Some((objects, selection)) = &self.world else { return };
         let node = objects.node.as_deref();
         let needed = !self.cluster || objects.accelerations.iter().any(|one| names(&one.object, node));
-        let result = if needed { self.installation.install() } else { self.installation.leave().await };
-        self.failure = failure(result);
-        let (pods, found) = match self.installation.reconcile(selection) {
+        let installed = if needed { self.installation.install() } else { Ok(()) };
+        let reconciled = self.installation.reconcile(selection);
+        // Perhaps that was the last pod.
+        let left = if needed { Ok(()) } else { self.installation.leave().await };
+        self.failure = failure(installed.and(left));
+        let (pods, found) = match reconciled {
             Ok(done) => done,
             Err(error) => {
                 tracing::error!(error = %Chain(&error), "Could not reconcile");
                 return;
             }
         };
-        if !needed {
-            // Perhaps that was the last pod.
-            self.failure = failure(self.installation.leave().await);
-        }
         let problems: BTreeSet<Problem> = selection.problems.iter().cloned().chain(found).collect();
         for problem in problems.difference(&self.said) {
             tracing::warn!("{problem}");

@@ -59,8 +59,7 @@ impl Object {
 
     fn of_fd(kind: Kind, fd: &OwnedFd) -> Result<Self> {
         let info = information(fd)?;
-        let word =
-            |offset: usize| info.get(offset..offset + 4).map_or(0, |b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
+        let word = |offset| word(&info, offset);
         match kind {
             // struct bpf_prog_info: type, id, tag[8], lengths, instructions, load_time, uid, nr_map_ids, map_ids, name
             Kind::Program => Ok(Self { kind, id: word(4), name: text(&info[64..80]) }),
@@ -81,7 +80,7 @@ impl Object {
         }
         let Ok(fd) = self.kind.open(self.id) else { return Ok(None) };
         let info = information(&fd)?;
-        Self::of_id(Kind::Program, u32::from_ne_bytes([info[8], info[9], info[10], info[11]]))
+        Self::of_id(Kind::Program, word(&info, 8))
     }
 
     pub fn still_exists(&self) -> Result<bool> {
@@ -122,7 +121,7 @@ pub fn verified_instructions(program: u32) -> Result<Option<u32>> {
     let fd = Kind::Program.open(program).with_context(|| format!("cannot open program {program}"))?;
     let info = information(&fd)?;
     // struct bpf_prog_info: ..., run_time_ns, run_cnt, recursion_misses, verified_insns
-    let count = u32::from_ne_bytes([info[216], info[217], info[218], info[219]]);
+    let count = word(&info, 216);
     Ok((count != 0).then_some(count))
 }
 
@@ -186,6 +185,11 @@ pub(super) fn information(fd: &impl AsFd) -> Result<[u8; 256]> {
     put(&mut attr, 8, &(info.as_mut_ptr() as u64).to_ne_bytes());
     call(super::OBJ_GET_INFO_BY_FD, &mut attr).context("BPF_OBJ_GET_INFO_BY_FD failed")?;
     Ok(info)
+}
+
+/// A field of what [`information`] gives.
+fn word(information: &[u8; 256], offset: usize) -> u32 {
+    u32::from_ne_bytes(std::array::from_fn(|index| information[offset + index]))
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -66,14 +66,11 @@ impl<'a> Meshaccel<'a> {
     /// What is recorded, read from the node's kernel without asking the cluster: kubectl, the API server and the kubelet take
     /// as long as what is to be timed, on the same two processors.
     pub fn connections_in_kernel(&self) -> Result<Vec<Value>> {
-        let node = daemon::binary()?;
-        let output = Command::new(&node)
-            .args(["connections", "-o", "json", "--bpffs"])
-            .arg(self.cluster.node_file(PINS)?)
-            .output()
-            .with_context(|| format!("cannot run {}", node.display()))?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(serde_json::from_slice(&output.stdout)?)
+        let mut command = Command::new(daemon::binary()?);
+        command.args(["connections", "-o", "json", "--bpffs"]).arg(self.cluster.node_file(PINS)?);
+        let finished = daemon::finish(command)?;
+        ensure!(finished.code == Some(0), "{}", finished.stderr.trim());
+        Ok(serde_json::from_str(&finished.stdout)?)
     }
 
     /// How many entries a pinned map of the node has, by the kernel's own answer.

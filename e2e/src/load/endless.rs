@@ -123,8 +123,7 @@ fn ask_for_ever(settings: &Settings, counts: &Shared, number: usize) {
 /// One connection, from its opening to its planned end. `early`: what was asked last, was so before the first success, by
 /// whichever connection; when a proxy's attempt to connect times out, others may have succeeded for seconds.
 fn converse(settings: &Settings, counts: &Shared, turn: &mut usize, early: &mut bool) -> Result<()> {
-    let nobody_succeeded = || with(counts, |counts| counts.requests == 0);
-    *early = nobody_succeeded();
+    *early = with(counts, |counts| counts.requests == 0);
     let mut connection = Connection::open(settings)?;
     with(counts, |counts| counts.connections += 1);
     for _ in 0..settings.renew_after {
@@ -134,8 +133,8 @@ fn converse(settings: &Settings, counts: &Shared, turn: &mut usize, early: &mut 
             counts.requests += 1;
             counts.bytes += length as u64;
         });
+        *early = false;
         std::thread::sleep(settings.pause);
-        *early = nobody_succeeded();
     }
     Ok(())
 }

@@ -19,7 +19,8 @@ pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
     unsafe { bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), 0).cast::<Connection>().as_mut() }
 }
 
-/// Has the next pass visit a socket, and soon. When the table is full it is left to the review.
+/// Has the next pass visit a socket, and soon. When the table is full it is left to the review. Not inlined:
+/// the value would take 40 bytes of the stack for each of its callers.
 #[inline(never)]
 pub fn mark(connection: &Connection) {
     // SAFETY: no arguments.

@@ -31,9 +31,6 @@ impl Node {
                 || policies.values().any(|policy| policy.flags & ENFORCE != 0),
         )?;
         self.passing_since.retain(|slot, _| policies.get(slot).is_some_and(|p| p.flags & ENFORCE == 0));
-        for (slot, _) in policies.iter().filter(|(_, policy)| policy.flags & ENFORCE == 0) {
-            self.passing_since.entry(*slot).or_insert(now);
-        }
         let observed = Observed {
             pods: self.maps.pods()?,
             policies,
@@ -46,24 +43,19 @@ impl Node {
             tracing::warn!(error = %Chain(error), "Could not carry out a part of the plan; trying again");
         }
         let policies = self.maps.policies()?;
-        let passing = policies.iter().filter(|(_, policy)| policy.flags & ENFORCE == 0);
-        for (slot, _) in passing.clone() {
+        let wanted = |policy: &Policy| targets.iter().any(|target| target.cookie.0 == policy.netns_cookie);
+        self.unfinished = !failures.is_empty();
+        for (slot, policy) in policies.iter().filter(|(_, policy)| policy.flags & ENFORCE == 0) {
             self.passing_since.entry(*slot).or_insert_with(Instant::now);
+            // One that does not retire yet waits for its grace period; one that retires and belongs to nobody waits for its
+            // sockets.
+            self.unfinished |= policy.flags & RETIRE == 0 || !wanted(policy);
         }
-        // A slot that does not enforce and does not retire yet waits for its grace period; one that retires and belongs
-        // to nobody waits for its sockets.
-        let waiting = passing.filter(|(_, policy)| {
-            policy.flags & RETIRE == 0 || !targets.iter().any(|t| t.cookie.0 == policy.netns_cookie)
-        });
-        self.unfinished = waiting.clone().next().is_some() || !failures.is_empty();
         self.due = if self.unfinished { self.due_after(&plan.actions, &policies, now) } else { None };
         self.slots = self.maps.pods()?.into_iter().map(|pod| (pod.pod, pod.slot)).collect();
-        let wanted = |cookie: u64| targets.iter().any(|target| target.cookie.0 == cookie);
-        let slots = policies;
-        self.owners.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
-        self.totals.retain(|slot, _| slots.iter().any(|(taken, _)| taken == slot));
-        self.leaving =
-            slots.into_iter().filter(|(_, policy)| !wanted(policy.netns_cookie)).map(|(slot, _)| slot).collect();
+        self.owners.retain(|slot, _| policies.iter().any(|(taken, _)| taken == slot));
+        self.totals.retain(|slot, _| policies.iter().any(|(taken, _)| taken == slot));
+        self.leaving = policies.into_iter().filter(|(_, policy)| !wanted(policy)).map(|(slot, _)| slot).collect();
         if plan.actions.iter().any(|action| matches!(action, Action::SetPolicy { .. } | Action::AddPod(_))) {
             tracing::info!(pods = targets.len(), actions = plan.actions.len(), "Carried out plan");
         }
