@@ -94,6 +94,13 @@ pub use status::{MeshAccelerationStatus, NodeCounts};
         description = "Bytes kept off the network stack so far",
         priority = 1
     ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Programmed")].message"#,
+        description = "Where it runs, or why not",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

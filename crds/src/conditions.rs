@@ -37,7 +37,8 @@ pub mod acceleration {
 
 /// Types of a NodeAcceleration's conditions.
 pub mod node {
-    /// The node does all that is asked of it. Reasons: [`ACTIVE`], [`IDLE`], [`PARTLY`], [`FAILED`].
+    /// The node does all that is asked of it. Reasons: [`ACTIVE`], [`IDLE`], [`PARTLY`], [`KERNEL_UNSUPPORTED`],
+    /// [`NOT_PERMITTED`], [`MOUNT_MISSING`], [`FAILED`].
     pub const READY: &str = "Ready";
     /// The daemon knows the present state of the cluster. Reasons: [`CONNECTED`], [`DISCONNECTED`].
     pub const CURRENT: &str = "Current";
@@ -48,7 +49,13 @@ pub mod node {
     pub const IDLE: &str = "Idle";
     /// Not ready: some selected pods are not accelerated.
     pub const PARTLY: &str = "Partly";
-    /// Not ready: the programs cannot be loaded here.
+    /// Not ready: the node's kernel lacks something, which the message names with the version that has it.
+    pub const KERNEL_UNSUPPORTED: &str = "KernelUnsupported";
+    /// Not ready: a capability is missing, or the kernel's lockdown or a security module is in the way.
+    pub const NOT_PERMITTED: &str = "NotPermitted";
+    /// Not ready: a file system is not mounted where it must be.
+    pub const MOUNT_MISSING: &str = "MountMissing";
+    /// Not ready: the programs cannot be loaded or removed, for another reason.
     pub const FAILED: &str = "Failed";
     /// Current.
     pub const CONNECTED: &str = "Connected";

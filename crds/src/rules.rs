@@ -20,13 +20,13 @@ pub const MIN_BYTES_IN_FLIGHT: u32 = 4096;
 /// Most bytes in flight of one connection, 16 MiB: they are kernel memory that the pod does not pay for in time.
 pub const MAX_BYTES_IN_FLIGHT: u32 = 16 * 1024 * 1024;
 /// Bytes in flight unless stated otherwise, 256 KiB.
-pub const DEFAULT_BYTES_IN_FLIGHT: u32 = 256 * 1024;
+pub const DEFAULT_BYTES_IN_FLIGHT: u32 = 1 << 20;
 /// Fewest messages in flight.
 pub const MIN_MESSAGES_IN_FLIGHT: u32 = 1;
 /// Most messages in flight of one connection.
 pub const MAX_MESSAGES_IN_FLIGHT: u32 = 1024;
 /// Messages in flight unless stated otherwise.
-pub const DEFAULT_MESSAGES_IN_FLIGHT: u32 = 64;
+pub const DEFAULT_MESSAGES_IN_FLIGHT: u32 = 256;
 /// Most `matchExpressions` in one selector. The API server wants a bound to price the CEL rule on each of them.
 pub const MAX_MATCH_EXPRESSIONS: usize = 16;
 /// Most `values` in one requirement, for the same reason.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use meshaccel_service::telemetry::TelemetryArgs;
 
+use crate::admin;
 use crate::kernel::pins;
 
 /// Accelerates TCP between applications and their sidecars on this node.
@@ -34,6 +35,9 @@ pub enum Command {
     /// the API server is away, what is pinned goes on, also while no daemon runs.
     Run(Run),
     /// Find out what this kernel can do, by doing it in a network namespace of its own.
+    ///
+    /// Where nothing can be accelerated it ends with exit code 1 and one sentence: what is missing, since which Linux it is
+    /// there, and what to do (with `-o json` on standard output, as `unsupported`). The daemon says the same and stays.
     Probe {
         #[command(flatten)]
         pins: PinsArgs,
@@ -51,6 +55,12 @@ pub enum Command {
         /// Print again every two seconds until interrupted.
         #[arg(short, long)]
         watch: bool,
+    },
+    /// Print what the running daemon says of itself, as JSON: each pod with its state and why, what is wrong with the objects,
+    /// what this kernel can do.
+    Status {
+        #[command(flatten)]
+        socket: SocketArgs,
     },
     /// Switch acceleration off: from the next message on, all bytes take the ordinary path (and tcpdump sees them).
     Off {
@@ -104,9 +114,11 @@ pub struct DaemonArgs {
     /// Where the machine's cgroup hierarchy is mounted: cgroup v2, or a hybrid one with v2 at `unified` below.
     #[arg(long, value_name = "DIR", env = "MESHACCEL_CGROUP_ROOT", default_value = "/sys/fs/cgroup")]
     pub cgroup_root: PathBuf,
-    /// Address of /livez, /readyz, /metrics, /connections and /status.
+    /// Address of /livez, /readyz and /metrics. Nothing there names a pod: in a cluster every pod can reach it.
     #[arg(long, value_name = "ADDRESS", env = "MESHACCEL_ADMIN_ADDRESS", default_value = "127.0.0.1:15077")]
     pub admin_address: SocketAddr,
+    #[command(flatten)]
+    pub socket: SocketArgs,
     /// Connections that can be accelerated at once; more of them run on plain TCP. Fixed when the maps are created.
     #[arg(long, value_name = "NUMBER", env = "MESHACCEL_MAX_CONNECTIONS", default_value_t = 65_536,
           value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
@@ -115,6 +127,14 @@ pub struct DaemonArgs {
     /// compare with.
     #[arg(long)]
     pub without_casts: bool,
+    /// Visit sockets as kernels from Linux 7.3 on demand it (scans of each pod's sockets) even where this one lets a classifier do it:
+    /// slower, to compare with.
+    #[arg(long)]
+    pub without_classifier: bool,
+    /// See what applications do by tracepoints of system calls even where this kernel allows better (fentry): each system call of
+    /// the node is slower, to compare with.
+    #[arg(long)]
+    pub without_fentry: bool,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }
@@ -124,6 +144,14 @@ pub struct PinsArgs {
     /// Folder of the pins, on a BPF file system. Installations with different folders do not touch each other.
     #[arg(long, value_name = "DIR", env = "MESHACCEL_BPFFS", default_value = pins::DEFAULT)]
     pub bpffs: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct SocketArgs {
+    /// Unix socket of the daemon, for root alone (mode 0600): HTTP with the paths of --admin-address, and /connections and
+    /// /status, which name the pods of this node and their peers.
+    #[arg(long, value_name = "PATH", env = "MESHACCEL_ADMIN_SOCKET", default_value = admin::SOCKET)]
+    pub admin_socket: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,11 @@
 //! The daemon's loop: the same for objects from a folder and from an API server.
 //!
 //! It follows the objects, looks after the connections, and reports. In a cluster nothing is in the kernel while no object
-//! names the node: it comes with the first and goes after the last.
+//! names the node: it comes with the first and goes after the last. Where nothing can be installed it stays, says why, and tries
+//! again now and then.
 
 mod installation;
+mod obstacle;
 mod same;
 
 use std::collections::BTreeSet;
@@ -13,12 +15,11 @@ use std::time::{Duration, Instant};
 use meshaccel_service::Chain;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
-use tokio_util::sync::CancellationToken;
 
 use self::installation::Installation;
 use crate::args::DaemonArgs;
 use crate::kernel::pins::Pins;
-use crate::report::{self, Reporter};
+use crate::report::{self, Failure, Reporter};
 use crate::select::{Selection, names, select};
 use crate::source::{Objects, Problem, Source};
 use crate::status::Shared;
@@ -45,17 +46,13 @@ pub struct Mode {
 
 /// Runs until a signal comes. `mode` is made once the admin endpoint answers.
 pub async fn run(args: &DaemonArgs, mode: impl AsyncFnOnce() -> Result<Mode, Error>) -> Result<ExitCode, Error> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Error::NotRoot);
-    }
     let mut signals = Signals::new().map_err(Error::Signals)?;
-    let (status, stop) = (Shared::new(), CancellationToken::new());
-    let pins = Pins::new(&args.pins.bpffs);
-    let listener = admin::bind(args.admin_address).await?;
-    let server = tokio::spawn(admin::serve(listener, pins.own(), status.clone(), stop.clone()));
+    let (status, pins) = (Shared::new(), Pins::new(&args.pins.bpffs));
+    let endpoint = admin::Endpoint::bind(args.admin_address, &args.socket.admin_socket)?;
+    let server = endpoint.serve(pins.own(), status.clone()).map_err(Error::Serve)?;
     let Mode { source, reporter, uninstall_on_exit } = mode().await?;
     let mut daemon = Daemon {
-        installation: Installation::prepare(args, &pins, &status)?,
+        installation: Installation::new(args, &pins, &status),
         cluster: matches!(source, Source::Cluster(_)),
         source,
         status,
@@ -65,8 +62,7 @@ pub async fn run(args: &DaemonArgs, mode: impl AsyncFnOnce() -> Result<Mode, Err
         failure: None,
     };
     let ended = daemon.follow(&mut signals).await;
-    stop.cancel();
-    let _ = server.await;
+    drop(server);
     drop(daemon);
     if ended? == Ended::Signal && uninstall_on_exit {
         return uninstall::command(&pins, UNREAD);
@@ -90,16 +86,20 @@ struct Daemon {
     world: Option<(Objects, Selection)>,
     /// Problems that were logged, so that each is logged once.
     said: BTreeSet<Problem>,
-    /// Why the programs cannot be installed.
-    failure: Option<String>,
+    /// Why the programs cannot be installed, or not removed.
+    failure: Option<Failure>,
 }
 
 impl Daemon {
     async fn follow(&mut self, signals: &mut Signals) -> Result<Ended, Error> {
-        // Standalone a daemon that cannot install has no other work. In a cluster what an earlier one has pinned goes on.
-        if !self.cluster || self.installation.is_pinned() {
-            self.installation.install()?;
-        }
+        // In a cluster what an earlier daemon has pinned goes on, and otherwise nothing is installed before some object asks for
+        // it; but what this kernel can do is reported beforehand.
+        self.failure = if !self.cluster || self.installation.is_pinned() {
+            self.installation.install().err().map(Failure::from)
+        } else {
+            let _ = self.installation.prepare();
+            None
+        };
         if let Some(objects) = self.source.objects() {
             self.see(objects).await;
         }
@@ -107,8 +107,10 @@ impl Daemon {
         let (mut next_pass, mut next_look, mut next_try) = (now, now + LOOK_AGAIN, now);
         let (mut next_tidying, mut next_report) = (now + TIDY, now);
         loop {
+            self.status.turned();
             let is_expecting = self.installation.is_expecting(Instant::now());
             let due = self.installation.due();
+            let adoption = self.installation.adoption_is_due();
             tokio::select! {
                 objects = self.source.changed() => if self.see(objects).await {
                     next_pass = Instant::now();
@@ -136,6 +138,7 @@ impl Daemon {
                     }
                     next_try = Instant::now() + LOOK_SOON;
                 }
+                () = sleep_until(adoption.unwrap_or(next_look).into()), if adoption.is_some() => self.installation.adopt(),
                 () = sleep_until(next_tidying.into()) => {
                     next_tidying = Instant::now() + TIDY;
                     self.installation.forget_old();
@@ -165,14 +168,22 @@ impl Daemon {
             return false;
         }
         self.reconcile().await;
-        let first = !self.status.get().ready;
-        if first && self.failure.is_none() {
-            self.status.update(|s| s.ready = true);
-            tracing::info!("Ready");
-            // The kernel's type information and the object were parsed; that memory is not needed again.
-            crate::sys::memory::trim();
-        }
         true
+    }
+
+    /// Ready is who does what can be done here, so a node where nothing can be done does not hold up a roll-out to all others
+    /// (and what is wrong there is for its NodeAcceleration to tell). But where an earlier daemon's programs run, one that
+    /// cannot take them over is not ready: its version had better go no further.
+    fn see_whether_ready(&self) {
+        if self.status.get().ready || (self.failure.is_some() && self.installation.is_pinned()) {
+            return;
+        }
+        self.status.update(|s| s.ready = true);
+        if self.failure.is_none() {
+            tracing::info!("Ready");
+        }
+        // The kernel's type information and the object were parsed; that memory is not needed again.
+        crate::sys::memory::trim();
     }
 
     /// Makes this machine what the objects say.
@@ -181,11 +192,16 @@ impl Daemon {
         let Some((objects, selection)) = &self.world else { return };
         let node = objects.node.as_deref();
         let needed = !self.cluster || objects.accelerations.iter().any(|one| names(&one.object, node));
-        let installed = if needed { self.installation.install() } else { Ok(()) };
+        let installed = if needed { self.installation.install().map_err(Failure::from) } else { Ok(()) };
         let reconciled = self.installation.reconcile(selection);
         // Perhaps that was the last pod.
-        let left = if needed { Ok(()) } else { self.installation.leave().await };
-        self.failure = failure(installed.and(left));
+        let left = if needed { Ok(()) } else { self.installation.leave().await.map_err(|error| Failure::from(&error)) };
+        let failure = installed.and(left).err();
+        if let Some(failure) = failure.as_ref().filter(|failure| !needed && self.failure.as_ref() != Some(failure)) {
+            tracing::error!(error = failure.message, "Could not remove the programs");
+        }
+        self.failure = failure;
+        self.see_whether_ready();
         let (pods, found) = match reconciled {
             Ok(done) => done,
             Err(error) => {
@@ -242,17 +258,11 @@ impl Daemon {
             selection,
             status: &status,
             node: self.installation.node(),
-            failure: self.failure.as_deref(),
+            failure: self.failure.as_ref(),
+            pinned: self.failure.is_some() && self.installation.is_pinned(),
             lost,
         }));
     }
-}
-
-/// Why the programs could not be installed or removed.
-fn failure(result: Result<(), Error>) -> Option<String> {
-    let failure = Chain(&result.err()?).to_string();
-    tracing::error!(error = failure, "Could not install or remove the programs");
-    Some(failure)
 }
 
 /// SIGTERM and SIGINT.

@@ -11,6 +11,7 @@ use crate::kernel::load::LoadError;
 use crate::kernel::maps::MapsError;
 use crate::kernel::passes::PassError;
 use crate::kernel::pins::PinsError;
+use crate::probe::Unsupported;
 
 /// What ends a command. Each says what failed, on what, and where it can, what to do.
 #[derive(Debug, Error)]
@@ -25,17 +26,32 @@ pub enum Error {
     Pass(#[from] PassError),
     #[error(transparent)]
     Btf(#[from] BtfError),
-    #[error("must run as root, or with CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_SYS_ADMIN")]
-    NotRoot,
-    #[error(
-        "no cgroup v2 hierarchy is mounted at /sys/fs/cgroup or /sys/fs/cgroup/unified (or what --cgroup-root says): mount one with `mount -t cgroup2 none /sys/fs/cgroup/unified`"
-    )]
-    NoCgroup2,
+    /// Nothing can be accelerated on this machine.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    #[error("no cgroup v2 hierarchy is mounted at {at} or {at}/unified")]
+    NoCgroup2 { at: PathBuf },
+    #[error("{at} shows the daemon's own cgroup only")]
+    OwnCgroupOnly { at: PathBuf },
     #[error("cannot read the folder of manifests")]
     Manifests(#[source] crate::source::Error),
     #[error("cannot listen on --admin-address {address}")]
     Listen {
         address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot listen on --admin-socket {path}")]
+    ListenAt {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot start the thread that answers on --admin-address and --admin-socket")]
+    Serve(#[source] io::Error),
+    #[error("no daemon answers on --admin-socket {path}")]
+    Ask {
+        path: PathBuf,
         #[source]
         source: io::Error,
     },

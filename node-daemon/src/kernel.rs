@@ -4,8 +4,10 @@
 //! * [`pins`] the folder in bpffs: what is pinned where, and its layout version
 //! * [`casts`] how programs read other sockets
 //! * [`load`] loads the object, attaches it, pins it; takes over what an earlier daemon left
+//! * [`verifier`] why the kernel refused a program
 //! * [`maps`] typed access to the pinned maps
 //! * [`visits`] has the programs look at sockets; [`passes`] runs the iterators; [`wake`] says when
+//! * [`watch`] sees what applications do
 
 pub mod btf;
 pub mod casts;
@@ -14,5 +16,7 @@ pub mod maps;
 pub mod offsets;
 pub mod passes;
 pub mod pins;
+pub mod verifier;
 pub mod visits;
 pub mod wake;
+pub mod watch;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use meshaccel_node::args::{Cli, Command};
 use meshaccel_node::kernel::pins::Pins;
-use meshaccel_node::{connections, probe, run, standalone, switch, uninstall};
+use meshaccel_node::{admin, connections, probe, run, standalone, switch, uninstall};
 use meshaccel_service::Chain;
 
 fn main() -> ExitCode {
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Probe { pins, output } => probe::command(&Pins::new(&pins.bpffs), output),
         Command::Connections { pins, output, watch } => connections::command(&Pins::new(&pins.bpffs), output, watch),
+        Command::Status { socket } => admin::command(&socket.admin_socket),
         Command::Off { switch, duration } => {
             switch::off(&Pins::new(&switch.pins.bpffs), switch.pod.as_deref(), duration)
         }

@@ -53,7 +53,23 @@ impl Scrape {
             PodState::ALL.map(|state| (state.as_str(), status.pods.iter().filter(|p| p.state == state).count() as u64));
         family(encoder, "pods", "Pods that some MeshAcceleration matches", "state", &pods, gauge)?;
         let problems = [("objects", status.problems.len() as u64)];
-        family(encoder, "problems", "Things wrong with the objects; /status names them", "in", &problems, gauge)?;
+        family(
+            encoder,
+            "problems",
+            "Things wrong with the objects; meshaccel-node status names them",
+            "in",
+            &problems,
+            gauge,
+        )?;
+        let unsupported = status.unsupported.iter().map(|cause| (cause.reason(), 1)).collect::<Vec<_>>();
+        family(
+            encoder,
+            "unsupported",
+            "1: nothing can be accelerated here, for this reason",
+            "reason",
+            &unsupported,
+            gauge,
+        )?;
         let review = ConstGauge::new(status.last_review_us as f64 / 1e6);
         let descriptor = encoder.encode_descriptor(
             "last_review",

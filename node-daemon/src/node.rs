@@ -1,7 +1,9 @@
 //! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and programs;
 //! knows nothing of where objects come from.
 
+mod adoption;
 mod carry_out;
+mod leavers;
 mod pace;
 mod pod;
 mod rounds;
@@ -10,16 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use self::adoption::Adoption;
+use self::leavers::Leavers;
 use self::pace::Pace;
 use self::pod::pod_name;
 pub use self::pod::{PodState, PodStatus};
-use crate::apply::Resident;
 use crate::kernel::load::Loaded;
 use crate::kernel::maps::{Maps, MapsError, PodName, Slot};
 use crate::kernel::pins::Layout;
 use crate::kernel::visits::{Residences, Review, Tally};
 use crate::kernel::wake::Wake;
-use crate::observe::{BELIEVED, LocateError, Locator, Residence};
+use crate::observe::{LocateError, Locator, Residence};
 use crate::plan::Target;
 use crate::select::{SelectedPod, Selection};
 use crate::source::Problem;
@@ -38,6 +41,9 @@ pub struct Node {
     tally: Tally,
     pass_pace: Pace,
     review_pace: Pace,
+    leavers: Leavers,
+    /// Connections between pods that were open before.
+    adoption: Adoption,
     /// When the last pass began.
     passed: Instant,
     wake: Wake,
@@ -49,8 +55,8 @@ pub struct Node {
     settled: Option<Instant>,
     /// Where selected pods live.
     residences: Residences,
-    /// The program that sees splice(2) is attached.
-    watching: bool,
+    /// The programs that see what applications do are attached.
+    watching: Option<bool>,
     /// Targets of the last plan, so that nothing is read or written while nothing changes.
     planned: Option<Vec<Target>>,
     /// The last plan waits for a grace period, or something failed.
@@ -75,20 +81,22 @@ impl Node {
     pub fn open(layout: &Layout, loaded: Loaded, cgroups: &Path) -> Result<Self, crate::Error> {
         let mut node = Self {
             maps: Maps::open(layout)?,
+            leavers: Leavers::start(layout, &loaded)?,
             loaded,
             locator: Locator::new(cgroups),
             passing_since: BTreeMap::new(),
             tally: Tally::default(),
             pass_pace: Pace::default(),
             review_pace: Pace::default(),
+            adoption: Adoption::default(),
             passed: Instant::now(),
             wake: Wake::open(layout)?,
             under_review: None,
             reviewed: None,
             settled: None,
             residences: Residences::new(),
-            // An earlier daemon's link may be there: it is replaced, or removed.
-            watching: false,
+            // An earlier daemon's links may be there: they are replaced, or removed.
+            watching: None,
             planned: None,
             unfinished: false,
             due: None,
@@ -104,6 +112,7 @@ impl Node {
         // Where it lives is for the objects to say, but what is pinned goes on before they can be read.
         let pods: BTreeSet<NetnsCookie> = node.maps.pods()?.into_iter().map(|pod| pod.cookie).collect();
         node.residences = netns::find(&pods);
+        node.leavers.live_at(&node.residences);
         for slot in node.leaving.clone() {
             node.totals.insert(slot, node.maps.total(slot)?);
         }
@@ -140,12 +149,28 @@ impl Node {
 
     /// Nothing has changed since the last reconciliation but, perhaps, the objects: asks the kernel one thing a pod.
     pub fn is_settled(&self, now: Instant) -> bool {
-        self.settled.is_some_and(|since| now.duration_since(since) < BELIEVED) && self.locator.is_unchanged()
+        self.settled.is_some_and(|since| now.duration_since(since) < self.locator.believed())
+            && self.locator.is_unchanged()
     }
 
     /// When to reconcile again, if that is known.
     pub fn due(&self) -> Option<Instant> {
         self.due
+    }
+
+    /// When the next part of the adoption of connections between pods is due.
+    pub fn adoption_is_due(&self) -> Option<Instant> {
+        self.adoption.due()
+    }
+
+    /// The next part of it.
+    pub fn adopt(&mut self, now: Instant) {
+        if self.adoption.begins() {
+            let node_local = self.planned.iter().flatten().filter(|target| target.settings.node_local);
+            let namespaces = node_local.filter_map(|target| self.residences.get(&target.cookie));
+            self.adoption.begin(namespaces.cloned().collect());
+        }
+        self.adoption.go_on(&self.loaded.adopt, &mut self.maps, now);
     }
 
     /// What the last review counted.
@@ -176,9 +201,9 @@ impl Node {
                 continue;
             }
             let found = found.map_err(|error| error.to_string());
-            let found = found.and_then(|residence| match inhabited.insert(residence.cookie, pod) {
+            let found = found.and_then(|residence| match inhabited.insert(residence.namespace.cookie(), pod) {
                 Some(first) => {
-                    inhabited.insert(residence.cookie, first);
+                    inhabited.insert(residence.namespace.cookie(), first);
                     Err(format!("is the network namespace of {}/{} already", first.namespace, first.name))
                 }
                 None => Ok(residence),
@@ -202,9 +227,8 @@ impl Node {
         }
         if self.unfinished || self.planned.as_ref() != Some(&targets) {
             let mut residents = BTreeMap::new();
-            for (residence, target) in residences.iter().zip(&targets) {
-                let resident = Resident { path: &residence.path, node_local: target.settings.node_local };
-                residents.insert(residence.cookie, resident);
+            for Residence { namespace, .. } in &residences {
+                residents.insert(namespace.cookie(), namespace);
             }
             let no_slot = self.carry_out(&targets, &residents, now)?;
             for status in &mut statuses {
@@ -221,7 +245,8 @@ impl Node {
         let all_done = problems.is_empty() && self.expected.is_empty() && !self.unfinished;
         self.settled = all_done.then_some(now);
         self.residences = self.still_needed()?;
-        self.residences.extend(residences.into_iter().map(|r| (r.cookie, r.path)));
+        self.residences.extend(residences.into_iter().map(|r| (r.namespace.cookie(), r.namespace)));
+        self.leavers.live_at(&self.residences);
         self.fill_in(&mut statuses);
         Ok((statuses, problems))
     }
@@ -251,7 +276,7 @@ impl Node {
 fn target(pod: &SelectedPod, residence: &Residence) -> Target {
     Target {
         pod: pod_name(&pod.namespace, &pod.name),
-        cookie: residence.cookie,
+        cookie: residence.namespace.cookie(),
         settings: pod.settings.clone(),
         keep_alive: residence.keep_alive,
     }

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use meshaccel_abi::Endpoint;
 use meshaccel_abi::Policy;
-use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, MAX_PODS, NO_UID, NODE_LOCAL, OBSERVE, RETIRE};
+use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, KNOWN_PROXY, MAX_PODS, NO_UID, NODE_LOCAL, OBSERVE, RETIRE};
 
 use crate::kernel::maps::{MappedPod, PodName, Slot};
 use crate::kernel::visits::SlotTally;
+use crate::observe::KeepAlive;
 use crate::select::Settings;
 use crate::sys::netns::NetnsCookie;
 
@@ -28,7 +29,7 @@ pub struct Target {
     pub cookie: NetnsCookie,
     pub settings: Settings,
     /// At least this often a message takes TCP.
-    pub keep_alive: Duration,
+    pub keep_alive: KeepAlive,
 }
 
 /// What the maps hold.
@@ -137,10 +138,12 @@ fn policy(target: &Target) -> Policy {
             | flag(settings.observe, OBSERVE)
             | flag(settings.eager, EAGER)
             | flag(settings.node_local, NODE_LOCAL)
-            | flag(settings.any_pair, ANY_PAIR),
+            | flag(settings.any_pair, ANY_PAIR)
+            | flag(settings.known_proxy, KNOWN_PROXY),
         max_bytes: settings.max_bytes,
         max_messages: settings.max_messages,
-        keep_alive: u64::try_from(target.keep_alive.as_nanos()).unwrap_or(u64::MAX),
+        keep_alive: nanoseconds(target.keep_alive.open),
+        keep_alive_half_closed: nanoseconds(target.keep_alive.half_closed),
         ..Policy::free()
     };
     copy(&mut policy.sidecar_ports, settings.sidecar_ports.iter().copied());
@@ -155,6 +158,10 @@ fn policy(target: &Target) -> Policy {
         }),
     );
     policy
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn copy<T>(target: &mut [T], source: impl Iterator<Item = T>) {

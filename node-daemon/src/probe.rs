@@ -1,27 +1,31 @@
 //! `probe`: what this kernel can do, found by doing it with the real object in a network namespace of its own. A version
 //! number says little: distributions backport.
 //!
-//! The daemon runs the same at start, and takes the safe way for what is missing.
+//! The daemon runs the same at start, and takes the safe way for what is missing. Where nothing can be installed at all,
+//! [`Unsupported`] says why, from what it finds in its [`Surroundings`].
 
+mod command;
+mod explain;
+mod surroundings;
 mod trial;
+mod unsupported;
 
-use std::io;
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
 use crate::Error;
-use crate::args::Output;
-use crate::kernel::btf::{Btf, FUNC, TYPEDEF};
-use crate::kernel::load::{self, Capacity};
-use crate::kernel::offsets;
+use crate::kernel::load::{self, Capacity, Without};
 use crate::kernel::pins::Pins;
-use crate::sys::{bpf, files};
-use meshaccel_abi::Offsets;
+use crate::kernel::watch::Watch;
+use crate::sys::files;
+use meshaccel_abi::offsets::{FIONREAD_BOTH, FIONREAD_REDIRECTED, FIONREAD_TCP};
+use meshaccel_abi::{Offsets, habit};
 use trial::Trial;
+
+pub use self::command::command;
+pub use self::surroundings::Surroundings;
+pub use self::unsupported::Unsupported;
 
 /// What the self-test found.
 #[derive(Clone, Debug, Serialize)]
@@ -30,14 +34,24 @@ pub struct Capabilities {
     pub rmem_counts: bool,
     /// A connection can be promoted while it runs.
     pub late_promotion: bool,
+    /// How: `classifier` or `scan`.
+    pub promotion: &'static str,
+    /// How it is seen what applications do: `fentry` or `tracepoints`.
+    pub habits_by: &'static str,
     /// A blocking receive call on a redirected socket waits on after a wake-up without bytes.
     pub blocking_waits: bool,
-    /// Calls of splice(2) are seen before they read.
-    pub splices_seen: bool,
+    /// `meshaccel_abi::habit` bits that are seen when an application takes to them.
+    #[serde(serialize_with = "habit_names")]
+    pub habits_seen: u32,
     /// What FIONREAD sees of a socket that has bytes in both queues.
     pub fionread: Fionread,
     /// One line each.
     pub findings: Vec<Finding>,
+}
+
+fn habit_names<S: serde::Serializer>(seen: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    let names = [(habit::SPLICES, "splices"), (habit::ASKS, "asks"), (habit::TOGGLES, "toggles_blocking")];
+    serializer.collect_seq(names.iter().filter(|(bit, _)| seen & bit != 0).map(|(_, name)| name))
 }
 
 /// One thing that was tried.
@@ -69,85 +83,73 @@ pub enum Fionread {
     Neither,
 }
 
-/// The command.
-pub fn command(pins: &Pins, output: Output) -> Result<ExitCode, Error> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Error::NotRoot);
+impl Fionread {
+    /// As the programs are told.
+    pub const fn as_number(self) -> u32 {
+        match self {
+            Self::Both => FIONREAD_BOTH,
+            Self::Redirected => FIONREAD_REDIRECTED,
+            Self::Tcp | Self::Neither => FIONREAD_TCP,
+        }
     }
-    let cgroup = files::cgroup2_root(Path::new(files::CGROUPS)).ok_or(Error::NoCgroup2)?;
-    let btf = Btf::of_kernel()?;
-    let capabilities = run(pins, &cgroup, &btf, &offsets::find(&btf)?)?;
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(&capabilities).unwrap_or_default());
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(["", "WHAT", "SEEN", "CONSEQUENCE"]);
-    for finding in &capabilities.findings {
-        let mark = if finding.works { "yes" } else { "no" };
-        table.add_row([mark, finding.what, &finding.seen, finding.consequence]);
-    }
-    println!("{}", table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"));
-    Ok(ExitCode::SUCCESS)
+}
+
+/// The root of the cgroup v2 hierarchy below where hierarchies are mounted, if pods are below it.
+pub fn cgroup(mounted: &Path) -> Result<PathBuf, Error> {
+    let root = files::cgroup2_root(mounted).ok_or_else(|| Error::NoCgroup2 { at: mounted.to_owned() })?;
+    if surroundings::shows_own_cgroup_only(&root) { Err(Error::OwnCgroupOnly { at: root }) } else { Ok(root) }
 }
 
 /// Runs the self-test with an installation of its own, which it removes. `offsets` are those of the running kernel.
-pub fn run(pins: &Pins, cgroup: &Path, btf: &Btf, offsets: &Offsets) -> Result<Capabilities, Error> {
+pub fn run(pins: &Pins, cgroup: &Path, offsets: &Offsets, without: Without) -> Result<Capabilities, Error> {
     remove_abandoned(pins)?;
-    let name = format!("{}{}", prefix(pins), std::process::id());
-    let own = Pins::new(&pins.root().with_file_name(name));
+    let own = pins.self_test(std::process::id());
     let layout = own.create()?;
     // The trial finds out how blocking calls are served, and sees splice(2) itself.
-    let offsets = Offsets { blocking_waits: 1, splices_seen: 1, ..*offsets };
-    let installed = load::install(&offsets, Capacity { connections: 16 }, &layout, cgroup);
+    let offsets = Offsets { blocking_waits: 1, habits_seen: habit::ALL, fionread: FIONREAD_BOTH, ..*offsets };
+    let installed = load::install(&offsets, Capacity { connections: 16, without }, &layout, cgroup);
     let result = installed.map_err(Error::from).and_then(|loaded| {
-        let watch = loaded.splice.attach();
-        let trial = Trial::run(&layout, &loaded.visits, watch)?;
+        let watch = loaded.habits.attach();
+        let mut trial = Trial::run(&layout, &loaded.visits, watch)?;
+        if offsets.loops == 0 {
+            // Who asks and who turns blocking is seen, but cannot be made to wait until its socket has left.
+            trial.habits_seen = trial.habits_seen.map(|seen| seen & habit::SPLICES);
+        }
         Ok(Capabilities {
             rmem_counts: trial.receive_memory >= trial::UNREAD as u32,
             late_promotion: trial.late,
+            promotion: loaded.visits.name(),
+            habits_by: loaded.habits.way().name(),
             blocking_waits: trial.blocking_waits,
-            splices_seen: trial.splices_seen == Ok(true),
+            habits_seen: trial.habits_seen.clone().unwrap_or(0),
             fionread: trial.fionread,
-            findings: findings(&trial, btf, offsets.casts != 0),
+            findings: findings(&trial, loaded.habits.way(), offsets.casts != 0),
         })
     });
     let removed = layout.remove();
     own.remove_root();
+    pins.remove_root();
     let capabilities = result?;
     removed?;
     Ok(capabilities)
 }
 
-/// What the names of the self-tests' folders begin with; the pid follows.
-fn prefix(pins: &Pins) -> String {
-    format!("{}-probe-", pins.root().file_name().unwrap_or_default().to_string_lossy())
-}
-
 /// Removes what self-tests that were killed have left: their folders carry pids that are gone.
 pub fn remove_abandoned(pins: &Pins) -> Result<(), Error> {
-    let prefix = prefix(pins);
-    // Without the parent folder nothing was ever pinned.
-    let Some(Ok(entries)) = pins.root().parent().map(std::fs::read_dir) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.parse::<u32>().ok()) else {
-            continue;
-        };
+    for (pid, abandoned) in pins.self_tests()? {
         if Path::new(&format!("/proc/{pid}")).exists() {
             continue;
         }
-        let abandoned = Pins::new(&entry.path());
         for layout in abandoned.layouts()? {
             layout.remove()?;
         }
         abandoned.remove_root();
-        tracing::info!(path = %entry.path().display(), "Removed what a killed self-test had left");
+        tracing::info!(path = %abandoned.root().display(), "Removed what a killed self-test had left");
     }
     Ok(())
 }
 
-fn findings(trial: &Trial, btf: &Btf, casts: bool) -> Vec<Finding> {
+fn findings(trial: &Trial, way: Watch, casts: bool) -> Vec<Finding> {
     let rmem_counts = trial.receive_memory >= trial::UNREAD as u32;
     let mut findings = vec![
         Finding {
@@ -165,7 +167,10 @@ fn findings(trial: &Trial, btf: &Btf, casts: bool) -> Vec<Finding> {
             what: "promote a running connection",
             works: trial.late,
             matters: true,
-            seen: if trial.late { "redirected after one pass" } else { "stayed on TCP" }.into(),
+            seen: match trial.late {
+                true => format!("redirected after one pass (by {}, {} us)", trial.way, trial.pass.as_micros()),
+                false => "stayed on TCP".into(),
+            },
             consequence: if trial.late {
                 "connections start on TCP and are promoted when that gains; older ones are adopted"
             } else {
@@ -196,21 +201,6 @@ fn findings(trial: &Trial, btf: &Btf, casts: bool) -> Vec<Finding> {
             },
         },
         Finding {
-            what: "see splice(2) before it reads",
-            works: trial.splices_seen == Ok(true),
-            matters: true,
-            seen: match &trial.splices_seen {
-                Ok(true) => "seen".into(),
-                Ok(false) => "not seen".into(),
-                Err(error) => error.clone(),
-            },
-            consequence: if trial.splices_seen == Ok(true) {
-                "applications that splice are left on TCP"
-            } else {
-                "nothing is redirected to applications, only to the sidecar: an application might splice"
-            },
-        },
-        Finding {
             what: "read other sockets by loads",
             works: casts,
             matters: false,
@@ -231,52 +221,61 @@ fn findings(trial: &Trial, btf: &Btf, casts: bool) -> Vec<Finding> {
             consequence: match trial.fionread {
                 Fionread::Both => "as on plain TCP",
                 Fionread::Redirected => {
-                    "reports too little while a few bytes of a direction still wait in the TCP queue"
+                    "applications that ask (nginx at large headers, java available()) are left on TCP"
                 }
                 Fionread::Tcp | Fionread::Neither => {
-                    "a reader that trusts FIONREAD (nginx with EPOLLRDHUP, java available()) may wait"
+                    "only the sidecars of Istio and Linkerd are redirected to: an application might ask"
                 }
             },
         },
     ];
-    for (what, attach_type, symbol, kind, consequence) in OBSERVERS {
-        let result = btf
-            .id(symbol, kind)
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-            .and_then(|id| bpf::try_load_tracing(attach_type, id));
+    for (what, bit, left, refused) in HABITS {
+        let works = trial.habits_seen.as_ref().is_ok_and(|seen| seen & bit != 0);
         findings.push(Finding {
             what,
-            works: result.is_ok(),
-            matters: false,
-            seen: result.map_or_else(|error| format!("refused: {error}"), |()| "loads".into()),
-            consequence,
+            works,
+            matters: true,
+            seen: match &trial.habits_seen {
+                Ok(_) if works => "seen".into(),
+                Ok(_) => "not seen in time".into(),
+                Err(error) => error.clone(),
+            },
+            consequence: if works { left } else { refused },
         });
     }
+    let entries = way != Watch::Tracepoints;
+    findings.push(Finding {
+        what: "see that at kernel functions",
+        works: entries,
+        matters: false,
+        seen: if entries { "fentry" } else { "refused: by tracepoints of system calls" }.into(),
+        consequence: if entries {
+            "other system calls of the node pay nothing"
+        } else {
+            "while a pod is accelerated each system call of the node costs some 12 ns more"
+        },
+    });
     findings
 }
 
-/// Programs that could observe how applications use their sockets: name, attach type, kernel symbol, kind, consequence.
-const OBSERVERS: [(&str, u32, &str, u32, &str); 4] = [
+/// What an application may do that the redirected queue does not serve: what, habit, consequence when it is seen, and when not.
+const HABITS: [(&str, u32, &str, &str); 3] = [
     (
-        "observe receive calls (tp_btf)",
-        bpf::TRACE_RAW_TP,
-        "btf_trace_sock_recv_length",
-        TYPEDEF,
-        "shows flags of receive calls after the call",
+        "see splice(2) before it reads",
+        habit::SPLICES,
+        "applications that splice are left on TCP",
+        "only the sidecars of Istio and Linkerd are redirected to: an application might splice",
     ),
     (
-        "observe send calls (tp_btf)",
-        bpf::TRACE_RAW_TP,
-        "btf_trace_sock_send_length",
-        TYPEDEF,
-        "shows flags of send calls after the call",
+        "see FIONREAD before it answers",
+        habit::ASKS,
+        "what follows for those that ask: see FIONREAD",
+        "only the sidecars of Istio and Linkerd are redirected to: an application might ask",
     ),
     (
-        "observe receive calls (fentry)",
-        bpf::TRACE_FENTRY,
-        "tcp_bpf_recvmsg",
-        FUNC,
-        "shows flags of receive calls before the call; not needed",
+        "see a descriptor being made blocking",
+        habit::TOGGLES,
+        "applications that do so from time to time are left on TCP",
+        "only the sidecars of Istio and Linkerd are redirected to: an application might make its descriptor blocking",
     ),
-    ("observe splice (fentry)", bpf::TRACE_FENTRY, "tcp_splice_read", FUNC, "shows splice before it reads; not needed"),
 ];

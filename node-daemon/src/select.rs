@@ -15,11 +15,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1::Pod;
-use meshaccel_crds::{MeshAcceleration, Mode, Promotion, Scope};
+use meshaccel_crds::{MeshAcceleration, Mode, Promotion, Provider, Scope};
 use serde::Serialize;
 
 pub use self::matching::names;
 use self::matching::{Candidates, Conflicts};
+pub use self::place::is_read;
 use self::place::{Placement, Places};
 use crate::source::{Located, Objects, Problem};
 
@@ -110,6 +111,8 @@ pub struct Settings {
     pub node_local: bool,
     /// Redirect every pod-local connection: no end is told apart as the sidecar's.
     pub any_pair: bool,
+    /// The sidecar is that of a known mesh.
+    pub known_proxy: bool,
     /// An end with one of these local ports is the sidecar's. Sorted, no duplicates, as are the other lists.
     pub sidecar_ports: Vec<u16>,
     /// An end whose socket one of these users owns is the sidecar's.
@@ -198,6 +201,7 @@ fn settings(acceleration: &MeshAcceleration, pod: &Pod) -> Settings {
         eager: spec.redirect.promotion == Promotion::Eager,
         node_local: spec.redirect.scope == Scope::NodeLocal,
         any_pair: sidecar.any_pair,
+        known_proxy: spec.mesh.provider != Provider::Custom,
         sidecar_ports: sorted(sidecar.ports),
         proxy_uids: sorted(sidecar.uids),
         loopback_sources: sorted(sidecar.sources),

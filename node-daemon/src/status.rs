@@ -1,12 +1,13 @@
 //! What the daemon tells about itself: written by the loop, read by the admin endpoint.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::kernel::visits::SlotTally;
 use crate::node::PodStatus;
-use crate::probe::Capabilities;
+use crate::probe::{Capabilities, Unsupported};
 use crate::source::Problem;
 
 /// One consistent state.
@@ -20,7 +21,7 @@ pub struct Status {
     pub programs_built_with: &'static str,
     /// Kernel release, as uname(2) gives it.
     pub kernel: String,
-    /// The programs run.
+    /// The programs run, or cannot run on this machine and never did.
     pub ready: bool,
     /// Selected and skipped pods.
     pub pods: Vec<PodStatus>,
@@ -28,6 +29,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// What the self-test of this kernel found.
     pub capabilities: Option<Capabilities>,
+    /// Why nothing can be accelerated here.
+    pub unsupported: Option<Unsupported>,
     /// Sockets as of the last review.
     pub connections: SlotTally,
     /// For how long the API server has not answered, in s; goes by what was known then.
@@ -37,41 +40,63 @@ pub struct Status {
     pub last_review_us: u64,
 }
 
+/// Kernel release, as uname(2) gives it.
+pub fn kernel_release() -> String {
+    nix::sys::utsname::uname().map_or_else(|_| "unknown".into(), |u| u.release().to_string_lossy().into())
+}
+
 /// The status, shared. A std mutex: it is held for a copy, never across an await.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Mutex<Status>>);
+pub struct Shared(Arc<Mutex<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    status: Status,
+    /// When the daemon's loop last turned.
+    turned: Instant,
+}
 
 impl Shared {
     /// Before anything runs.
     pub fn new() -> Self {
-        let kernel =
-            nix::sys::utsname::uname().map_or_else(|_| "unknown".into(), |u| u.release().to_string_lossy().into());
-        Self(Arc::new(Mutex::new(Status {
+        let status = Status {
             version: env!("CARGO_PKG_VERSION"),
             layout: meshaccel_abi::LAYOUT,
             programs_built_with: meshaccel_object::BUILT_WITH,
-            kernel,
+            kernel: kernel_release(),
             ready: false,
             pods: Vec::new(),
             problems: Vec::new(),
             capabilities: None,
+            unsupported: None,
             connections: SlotTally::default(),
             out_of_touch_s: None,
             last_review_us: 0,
-        })))
+        };
+        Self(Arc::new(Mutex::new(Known { status, turned: Instant::now() })))
     }
 
     /// A copy.
     pub fn get(&self) -> Status {
-        self.lock().clone()
+        self.lock().status.clone()
     }
 
     /// Changes it.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.lock());
+        change(&mut self.lock().status);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Status> {
+    /// The daemon's loop has turned.
+    pub fn turned(&self) {
+        self.lock().turned = Instant::now();
+    }
+
+    /// For how long it has not.
+    pub fn still_for(&self) -> Duration {
+        self.lock().turned.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // Whoever panicked while it was held had written plain values: they are still good to show.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

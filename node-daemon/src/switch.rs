@@ -10,6 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::Error;
 use crate::kernel::maps::Maps;
 use crate::kernel::pins::{Layout, Pins};
+use crate::uninstall;
 
 /// Switches off, for ever or for a time.
 pub fn off(pins: &Pins, pod: Option<&str>, duration: Option<Duration>) -> Result<ExitCode, Error> {
@@ -34,7 +35,8 @@ pub fn on(pins: &Pins, pod: Option<&str>) -> Result<ExitCode, Error> {
 }
 
 fn set(pins: &Pins, pod: Option<&str>, value: u64) -> Result<(), Error> {
-    let mut maps = Maps::open(&installed(pins)?)?;
+    let layout = installed(pins)?;
+    let mut maps = Maps::open(&layout)?;
     let index = match pod {
         None => NODE_SWITCH,
         Some(name) => {
@@ -49,7 +51,11 @@ fn set(pins: &Pins, pod: Option<&str>, value: u64) -> Result<(), Error> {
             Maps::pod_switch(found.slot)
         }
     };
-    Ok(maps.set_switch(index, value)?)
+    maps.set_switch(index, value)?;
+    if index == NODE_SWITCH {
+        uninstall::forget(&layout);
+    }
+    Ok(())
 }
 
 /// The layout of this version, if it is installed.

@@ -3,12 +3,14 @@
 //! * [`bpf`] bpf(2): running a program once, links, pins
 //! * [`netns`] network namespaces: cookies, and running something inside
 //! * [`files`] what kind of file system a path is on; mounting bpffs
-//! * [`trace`] tracepoints
+//! * [`trace`] tracepoints; [`detached`] files of file systems that are mounted nowhere; [`sched`] where a thread runs
 //! * [`socket`] what std does not tell about a socket; [`memory`] the process' own memory
 
 pub mod bpf;
+pub mod detached;
 pub mod files;
 pub mod memory;
 pub mod netns;
+pub mod sched;
 pub mod socket;
 pub mod trace;

@@ -7,10 +7,15 @@
 //! 4. Unpin. The kernel frees programs, links and maps when their last user is gone.
 //!
 //! A socket whose reader did not come by then keeps its program until it closes: it costs a little and loses nothing.
+//!
+//! It may be killed at any point. The switch is then off in the pins, though nobody asked for that; so before step 1 it is
+//! written down beside it what the switch said, and the next installation [takes that back](take_back).
 
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use aya::maps::{Array, Map, MapData};
 use meshaccel_abi::names;
 use meshaccel_abi::policy::{NODE_SWITCH, SWITCH_OFF};
 
@@ -64,6 +69,11 @@ pub fn command(pins: &Pins, timeout: Duration) -> Result<ExitCode, Error> {
 /// is simply unpinned: nothing can be promoted without all of it.
 pub fn retire(layout: &Layout, timeout: Duration) -> Result<Removed, Error> {
     let mut removed = Removed::default();
+    // A daemon that starts meanwhile must not take back what this is about to use.
+    let _alone = layout.lock(true)?;
+    if !layout.folder().exists() {
+        return Ok(removed);
+    }
     if switch_off(layout) && layout.path(names::RETIRE).exists() {
         // No new records from here on.
         let _ = std::fs::remove_file(layout.sock_ops_link());
@@ -83,8 +93,40 @@ pub fn retire(layout: &Layout, timeout: Duration) -> Result<Removed, Error> {
 
 /// By the one map whose format never changes.
 fn switch_off(layout: &Layout) -> bool {
-    use aya::maps::{Array, Map, MapData};
-    let Ok(data) = MapData::from_pin(layout.path(names::SWITCHES)) else { return false };
-    let Ok(mut switches) = Array::<MapData, u64>::try_from(Map::Array(data)) else { return false };
+    let Some(mut switches) = numbers(layout, names::SWITCHES) else { return false };
+    let Ok(before) = switches.get(&NODE_SWITCH, 0) else { return false };
+    // One that is there is of an uninstall that was killed: what it found is what counts.
+    let path = layout.path(names::RETIRING);
+    if !path.exists() {
+        let noted = bpf::number_map(names::RETIRING, before).and_then(|map| bpf::pin(map.as_fd(), &path));
+        if let Err(error) = noted {
+            tracing::warn!(path = %path.display(), %error, "Cannot note what the switch said; until this is over it must not be killed");
+        }
+    }
     switches.set(NODE_SWITCH, SWITCH_OFF, 0).is_ok() && bpf::open_pin(&layout.path(names::RETIRE)).is_ok()
+}
+
+/// What an uninstall that was killed has done to the switch; what a person has done to it stays. True: there was something
+/// to take back. For who holds the layout's lock.
+pub fn take_back(layout: &Layout) -> bool {
+    let Some(noted) = numbers(layout, names::RETIRING) else { return false };
+    let switches = numbers(layout, names::SWITCHES);
+    if let (Ok(before), Some(mut switches)) = (noted.get(&0, 0), switches)
+        && switches.set(NODE_SWITCH, before, 0).is_ok()
+    {
+        forget(layout);
+        return true;
+    }
+    false
+}
+
+/// Somebody has said what the switch shall be: there is nothing to take back any more.
+pub fn forget(layout: &Layout) {
+    let _ = std::fs::remove_file(layout.path(names::RETIRING));
+}
+
+/// A pinned array of numbers.
+fn numbers(layout: &Layout, name: &str) -> Option<Array<MapData, u64>> {
+    let data = MapData::from_pin(layout.path(name)).ok()?;
+    Array::try_from(Map::Array(data)).ok()
 }

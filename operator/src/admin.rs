@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use meshaccel_service::admin;
+use meshaccel_service::admin::{self, Bounds};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,7 @@ pub async fn serve(listener: TcpListener, world: World, metrics: Metrics, stop: 
         .route("/readyz", get(readyz))
         .route("/metrics", get(render))
         .with_state(Context { world, metrics });
-    admin::serve(listener, app, stop).await;
+    admin::serve(listener, app, Bounds::default(), stop).await;
 }
 
 /// Ready is who knows the cluster, leader or not: the next leader must know it.

@@ -1,18 +1,11 @@
 //! The HTTP endpoint for the kubelet and Prometheus. Each service adds its routes.
 
-use axum::Router;
+mod bounded;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-/// Serves until cancelled.
-pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
-    let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = result {
-        tracing::error!(%error, "The admin endpoint ended");
-    }
-}
+pub use bounded::{Bounds, serve};
 
 /// The answer of /livez: who answers lives.
 pub async fn livez() -> &'static str {

@@ -35,11 +35,11 @@ pub struct Redirect {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
-    /// Most bytes in flight, 4096 to 16777216 (16 MiB). Default: 262144 (256 KiB).
+    /// Most bytes in flight, 4096 to 16777216 (16 MiB). Default: 1048576 (1 MiB).
     #[serde(default = "bytes_in_flight")]
     #[schemars(with = "i64", range(min = rules::MIN_BYTES_IN_FLIGHT, max = rules::MAX_BYTES_IN_FLIGHT))]
     pub max_bytes_in_flight: u32,
-    /// Most messages (one message is one send) in flight, 1 to 1024. Default: 64.
+    /// Most messages (one message is one send) in flight, 1 to 1024. Default: 256.
     #[serde(default = "messages_in_flight")]
     #[schemars(with = "i64", range(min = rules::MIN_MESSAGES_IN_FLIGHT, max = rules::MAX_MESSAGES_IN_FLIGHT))]
     pub max_messages_in_flight: u32,

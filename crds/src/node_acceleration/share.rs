@@ -28,7 +28,7 @@ pub struct Share {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub pods: i64,
-    /// Pods that it selects and that are left alone; /status of the daemon says why of each.
+    /// Pods that it selects and that are left alone; `meshaccel-node status` says why of each.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub skipped_pods: i64,

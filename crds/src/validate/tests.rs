@@ -65,9 +65,9 @@ fn everything_but_a_selector_has_a_default() {
     assert_eq!(spec.mesh, Mesh::default());
     assert_eq!(spec.redirect, Redirect::default());
     assert!(spec.redirect.enabled);
-    assert_eq!(spec.redirect.limits.max_bytes_in_flight, 262_144);
-    assert_eq!(spec.redirect.limits.max_messages_in_flight, 64);
+    assert_eq!(spec.redirect.limits.max_bytes_in_flight, 1_048_576);
+    assert_eq!(spec.redirect.limits.max_messages_in_flight, 256);
     let partly = read(&json!({"podSelector": {}, "redirect": {"limits": {"maxMessagesInFlight": 3}}})).spec.redirect;
     assert!(partly.enabled);
-    assert_eq!(partly.limits.max_bytes_in_flight, 262_144);
+    assert_eq!(partly.limits.max_bytes_in_flight, 1_048_576);
 }

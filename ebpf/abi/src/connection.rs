@@ -4,7 +4,10 @@
 //! * sock_ops writes everything once, at ESTABLISHED, before anyone else can see the value;
 //! * the visiting program writes `state`, `reason` and the peer's fields until the socket is in the SOCKHASH;
 //! * sk_msg, which runs under the sender's socket lock, writes the peer's fields from then on, and always owns the
-//!   `sender_*` fields.
+//!   `sender_*` fields;
+//! * of an [`EndRecord`], `wanted` and `habits` are written by whoever sees a reason (its peer's sk_msg, a tracepoint, a
+//!   visit), everything else by the socket's own visits. How a removal and its senders agree without a lock, and which
+//!   orders that needs, is said in one place: `meshaccel_decide::leaving`.
 
 use crate::key::{EndId, SocketKey};
 use bytemuck::{Pod, Zeroable};
@@ -15,7 +18,7 @@ pub const STATE_CANDIDATE: u32 = 0;
 pub const STATE_PROMOTED_EARLY: u32 = 1;
 /// In the SOCKHASH since some time when a reader may have been blocked already: see `copied_at_promotion`.
 pub const STATE_PROMOTED_LATE: u32 = 2;
-/// Still in the SOCKHASH, but nobody may redirect to it any more; it leaves at the next pass after a grace period.
+/// Still in the SOCKHASH, but nobody may redirect to it any more; it leaves once it is drained.
 pub const STATE_LEAVING: u32 = 3;
 
 /// The application's socket: any that is not the sidecar's.
@@ -37,8 +40,8 @@ pub const SAYS_EVERY: u64 = 16;
 /// And looks at what its peer has sent: every 64.
 pub const LOOKS_EVERY: u64 = 64;
 
-/// How long a hold lasts without being renewed: 1 s, in ns.
-pub const HOLD: u64 = 1_000_000_000;
+/// How long a sender that found no gain passes its messages without leaving: 1 s, in ns. Then it finds out again.
+pub const GIVEN_UP: u64 = 1_000_000_000;
 
 /// Value of the socket storage.
 #[repr(C)]
@@ -55,17 +58,24 @@ pub struct Connection {
     pub recorded_at: u64,
     /// When it entered the SOCKHASH; 0 while it is not there.
     pub promoted_at: u64,
-    /// Since when nothing may be redirected because the peer is about to be taken out of the SOCKHASH, in ns of
-    /// CLOCK_MONOTONIC; 0: it may. Written by visits; lapses after [`HOLD`], should nobody come to finish.
-    pub held_since: u64,
+    /// When this end was found to gain nothing, in ns of CLOCK_MONOTONIC; lapses after [`GIVEN_UP`], should nobody come to
+    /// take it out.
+    pub given_up_at: u64,
+    /// How often sk_msg has decided for this end. Its atomic addition is the barrier that a sender owes whoever takes its
+    /// peer out: see `meshaccel_decide::leaving`.
+    pub decided: u64,
     /// When this end last gave TCP a message (or was promoted), in ns of CLOCK_MONOTONIC.
     pub passed_at: u64,
     /// Address of the `file` through which the peer is used, read as `peer_socket` is; 0: not known yet.
     pub peer_file: u64,
     /// Bytes that this end had sent when its messages began to go one way.
     pub one_way_bytes: u64,
-    /// [`crate::Splicers::changes`] of the peer's pod when `peer_splices` was last found out.
-    pub splice_changes: u64,
+    /// Barriers of attempts to take this socket out, two an attempt, since it was promoted: see `meshaccel_decide::leaving`.
+    pub attempts: u64,
+    /// Counts the other barriers of this end.
+    pub ordered: u64,
+    /// [`crate::PodHabits::changes`] of the peer's pod when `peer_habits` was last found out.
+    pub habits_seen: u64,
     /// When it last left the SOCKHASH because that was no gain, in ns of CLOCK_MONOTONIC.
     pub left_at: u64,
     /// When this end was last seen to read, in ns of CLOCK_MONOTONIC, if it entered the SOCKHASH with unread bytes in its TCP
@@ -106,12 +116,6 @@ pub struct Connection {
     pub copied_at_promotion: u32,
     /// `SIDE_*` of the peer.
     pub peer_side: u32,
-    /// 1 when this end has sent the application bytes through TCP since the peer was last seen to have read them all.
-    pub sender_passed: u32,
-    /// `passed.messages` at the last visit, to see whether more have passed since.
-    pub passed_seen: u32,
-    /// The peer's `copied_seq` at the last visit, to see whether it reads.
-    pub peer_copied_seen: u32,
     /// [`EndRecord::sent`] of the peer when this end last looked.
     pub peer_sent_seen: u32,
     /// How often in a row the peer had sent nothing since.
@@ -129,12 +133,14 @@ pub struct Connection {
     pub base_segments_out: u32,
     /// 1 when the four bases are set.
     pub based: u32,
-    /// 1 when the peer is read with splice(2), or its port has been.
-    pub peer_splices: u32,
+    /// [`crate::habit`] bits of the peer's port.
+    pub peer_habits: u32,
     /// `copied_seq` of this socket at the last visit while `unread_since` is set.
     pub copied_seen: u32,
     /// Data segments both ways when the promoting pass last gave this candidate up.
     pub segments_seen: u32,
+    /// Always zero.
+    pub zero: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].
@@ -145,8 +151,8 @@ pub struct EndRecord {
     pub key: SocketKey,
     /// Address of this end's `tcp_sock`.
     pub socket: u64,
-    /// When `state` became [`STATE_LEAVING`], in ns of CLOCK_MONOTONIC.
-    pub leaving_since: u64,
+    /// When it was first asked to leave the SOCKHASH, in ns of CLOCK_MONOTONIC.
+    pub wanted_since: u64,
     /// Slot of this end's pod in the policies.
     pub slot: u32,
     /// `SIDE_*`.
@@ -155,12 +161,20 @@ pub struct EndRecord {
     pub state: u32,
     /// As [`Connection::copied_at_promotion`].
     pub copied_at_promotion: u32,
-    /// [`crate::Reason`] why this end was taken out of the SOCKHASH on behalf of its reader; 0: it was not.
+    /// [`crate::Reason`] why it was last taken out of the SOCKHASH; 0: it was not since it entered.
     pub left_for: u32,
+    /// [`crate::Reason`] why it is to leave the SOCKHASH; 0: it is not.
+    pub wanted: u32,
+    /// [`crate::habit`] bits that were seen at this very socket.
+    pub habits: u32,
     /// 1 when its reader must be woken once more.
     pub kick: u32,
     /// Messages that this end had sent when it last said so: every [`SAYS_EVERY`] messages.
     pub sent: u32,
+    /// 1 when the calls that receive are gated, so that whoever waits for this socket to leave may go on.
+    pub gated: u32,
+    /// 1 once anything was redirected to this end; written by its peer.
+    pub redirected_to: u32,
     /// Always zero.
     pub zero: u32,
 }

@@ -62,11 +62,15 @@ numbered! {
         Adopted = 11 => "adopted", "sockets recorded that were open before the daemon started";
         /// A record whose socket was gone was removed.
         Swept = 12 => "swept", "stale records removed";
-        /// An application's socket was taken out because TCP's bytes waited unread at it.
-        Rescued = 13 => "rescued", "sockets taken back to plain TCP because bytes waited unread in the TCP queue";
-        /// A TCP socket of a selected pod was read with splice(2) for the first time.
-        SpliceSeen = 14 => "splice_seen", "TCP sockets of selected pods that were read with splice(2)";
+        /// A socket left the SOCKHASH while TCP's bytes waited unread at it: its reader was woken.
+        Rescued = 13 => "rescued", "sockets taken back to plain TCP while bytes waited unread in the TCP queue";
+        /// A port of a selected pod was seen for the first time to be read with splice(2).
+        SpliceSeen = 14 => "splice_seen", "ports of selected pods whose application read with splice(2)";
         /// Not recorded: connections of its port are short.
         NotRecorded = 15 => "not_recorded", "connections not recorded at first because connections of their port are short";
+        /// A port of a selected pod was seen for the first time to ask how many bytes wait.
+        AskSeen = 16 => "ask_seen", "ports of selected pods whose application asked how many bytes wait (FIONREAD)";
+        /// A port of a selected pod was seen for the first time to make a descriptor blocking.
+        ToggleSeen = 17 => "toggle_seen", "ports of selected pods whose application made a descriptor blocking on an open connection";
     }
 }

@@ -5,9 +5,6 @@ use bytemuck::{Pod, Zeroable};
 /// Ports whose lessons are kept at once; the oldest give way.
 pub const MAX_LESSONS: u32 = 8192;
 
-/// Ports, and sockets, whose splicing is remembered at once.
-pub const MAX_SPLICED: u32 = 8192;
-
 /// A port of a pod: the service's port as this end sees it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]

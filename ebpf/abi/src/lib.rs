@@ -2,9 +2,9 @@
 //!
 //! * [`key`] who a socket is: addresses, the SOCKHASH key, the identity of a connection
 //! * [`connection`] what is kept per socket, and the records of both ends
-//! * [`lesson`] what is learnt of the connections of a port
+//! * [`lesson`] what is learnt of the connections of a port; [`habit`] how its application reads
 //! * [`policy`] what the daemon tells the programs about a pod, and the switches
-//! * [`offsets`] where the running kernel keeps its fields
+//! * [`offsets`] where the running kernel keeps its fields; [`field`] how each is loaded
 //! * [`reason`] why a message took the path it took; [`event`] what happened to a connection
 //! * [`visit`] how user space has a socket looked at
 //! * [`names`] programs and maps
@@ -16,6 +16,8 @@
 
 pub mod connection;
 pub mod event;
+pub mod field;
+pub mod habit;
 pub mod key;
 pub mod lesson;
 pub mod names;
@@ -26,15 +28,17 @@ pub mod visit;
 
 pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord};
 pub use event::Event;
+pub use field::{At, Bits, Number};
+pub use habit::PodHabits;
 pub use key::{EndId, Endpoint, Role, SocketKey};
 pub use lesson::{Lesson, LessonKey};
 pub use offsets::{Calls, Offsets};
-pub use policy::{PodEntry, Policy, Splicers};
+pub use policy::{PodEntry, Policy};
 pub use reason::Reason;
 pub use visit::Mark;
 
 /// Version of everything in this crate that pinned maps hold. It names the folder of the pins.
-pub const LAYOUT: u32 = 4;
+pub const LAYOUT: u32 = 5;
 
 #[cfg(feature = "user")]
 mod user {

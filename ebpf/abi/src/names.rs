@@ -4,9 +4,11 @@
 pub const SOCKETS: &str = "ma_sockets";
 /// Socket storage of every recorded socket: [`crate::Connection`].
 pub const CONNECTIONS: &str = "ma_connections";
-/// Those that need a look at every pass, by socket cookie: candidates that have carried enough, senders whose reader may hang,
-/// and promoted sockets whose peer is not known. [`crate::Mark`].
+/// Those that need a look at every pass, by socket cookie: candidates that have carried enough, and promoted sockets whose
+/// peer is not known. [`crate::Mark`].
 pub const MARKED: &str = "ma_marked";
+/// Ring buffer: promoted sockets that are to leave the SOCKHASH, as they are asked to: [`crate::Mark`].
+pub const LEAVERS: &str = "ma_leavers";
 /// Both ends of recorded connections, by [`crate::EndId`].
 pub const ENDS: &str = "ma_ends";
 /// Network namespaces of selected pods, by netns cookie.
@@ -16,6 +18,9 @@ pub const POLICIES: &str = "ma_policies";
 /// Switches: [`crate::policy::NODE_SWITCH`], then one a pod slot. Its layout never changes: any version can switch
 /// off any other.
 pub const SWITCHES: &str = "ma_switches";
+/// Array of one number, there while somebody uninstalls: what the node's switch said before uninstall switched it off. No
+/// program reads it. Its layout never changes.
+pub const RETIRING: &str = "ma_retiring";
 /// Messages and bytes by [`crate::Reason`], per CPU.
 pub const COUNTERS: &str = "ma_counters";
 /// Connections by [`crate::Event`], per CPU.
@@ -23,12 +28,10 @@ pub const EVENTS: &str = "ma_events";
 /// Identities of sockets older than the daemon, by socket cookie, while they are being adopted.
 pub const ADOPTED: &str = "ma_adopted";
 
-/// How often something was added to the next two, by pod slot: [`crate::Splicers`].
-pub const SPLICERS: &str = "ma_splicers";
-/// Sockets that were spliced from, by cookie.
-pub const SPLICED: &str = "ma_spliced";
-/// Ports whose sockets were spliced from: [`crate::LessonKey`].
-pub const SPLICE_PORTS: &str = "ma_splice_ports";
+/// Habits of pods as a whole, by slot: [`crate::PodHabits`].
+pub const POD_HABITS: &str = "ma_pod_habits";
+/// [`crate::habit`] bits of ports: by [`crate::LessonKey`].
+pub const HABITS: &str = "ma_habits";
 /// What is known of the connections of a port: [`crate::Lesson`].
 pub const LESSONS: &str = "ma_lessons";
 
@@ -45,6 +48,7 @@ pub const MAPS: [&str; 17] = [
     SOCKETS,
     CONNECTIONS,
     MARKED,
+    LEAVERS,
     ENDS,
     PODS,
     POLICIES,
@@ -52,9 +56,8 @@ pub const MAPS: [&str; 17] = [
     COUNTERS,
     EVENTS,
     ADOPTED,
-    SPLICERS,
-    SPLICED,
-    SPLICE_PORTS,
+    POD_HABITS,
+    HABITS,
     LESSONS,
     TOTALS,
     WAKE,
@@ -65,10 +68,24 @@ pub const MAPS: [&str; 17] = [
 pub const SOCKOPS: &str = "ma_sockops";
 /// sk_msg: redirect or pass, for each message of a promoted socket.
 pub const SKMSG: &str = "ma_skmsg";
-/// Tracepoint: sees who splices from TCP sockets.
+/// Tracepoints: they see who splices from TCP sockets, who asks how many bytes wait, and who makes a descriptor blocking.
 pub const SPLICE: &str = "ma_splice";
+pub const IOCTL: &str = "ma_ioctl";
+pub const FCNTL: &str = "ma_fcntl";
+/// The same at the entries of kernel functions: program and function. The last one is not in all kernels.
+pub const ENTRIES: [(&str, &str); 4] = [
+    ("ma_enter_splice", "tcp_splice_read"),
+    ("ma_enter_ioctl", "security_file_ioctl"),
+    ("ma_enter_fcntl", "security_file_fcntl"),
+    ("ma_enter_ioctl32", "security_file_ioctl_compat"),
+];
+/// Tracepoints: they have calls that receive wait for a socket that is to leave. Twins, attached in turns.
+pub const GATES: [&str; 2] = ["ma_gate", "ma_gate_again"];
 /// Visits one recorded socket: pairs, promotes, takes back what must leave. See [`crate::visit`].
 pub const VISIT: &str = "ma_visit";
+/// Iterators over the TCP sockets of one namespace that do the same where a classifier may not, by purpose ([`crate::visit::PASS`]
+/// and so on): they write a [`crate::visit::Scanned`] for each recorded socket.
+pub const SCANS: [&str; 4] = ["ma_scan_pass", "ma_scan_review", "ma_scan_leave", "ma_scan_gated"];
 /// Iterator over all open files: writes a [`crate::ConnectionRow`] for each that is a recorded socket.
 pub const LIST: &str = "ma_list";
 /// Iterator over all open files: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.

@@ -25,6 +25,8 @@ pub const ANY_PAIR: u32 = 1 << 3;
 pub const RETIRE: u32 = 1 << 4;
 /// Count what would be redirected and touch nothing.
 pub const OBSERVE: u32 = 1 << 5;
+/// The sidecar is one that neither splices nor asks how many bytes wait nor makes descriptors blocking (Envoy, linkerd-proxy).
+pub const KNOWN_PROXY: u32 = 1 << 6;
 
 /// No uid.
 pub const NO_UID: u32 = u32::MAX;
@@ -54,6 +56,8 @@ pub struct Policy {
     pub zero: u32,
     /// A message takes TCP at least this often, in ns: a quarter of the smallest conntrack time-out on the way.
     pub keep_alive: u64,
+    /// The same once one direction has sent its FIN: other time-outs count then, and they are shorter.
+    pub keep_alive_half_closed: u64,
 }
 
 impl Policy {
@@ -70,6 +74,7 @@ impl Policy {
             loopback_sources: [[0; 16]; 2],
             zero: 0,
             keep_alive: 0,
+            keep_alive_half_closed: 0,
         }
     }
 }
@@ -86,12 +91,4 @@ pub struct PodEntry {
     pub namespace: [u8; 64],
     /// Name, padded with zeros (RFC 1123 subdomain: at most 253 bytes).
     pub name: [u8; 256],
-}
-
-/// Who reads TCP sockets with splice(2) in a pod. By slot.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Splicers {
-    /// How often a socket or a port was added to those that are spliced from: senders look again when it has changed.
-    pub changes: u64,
 }

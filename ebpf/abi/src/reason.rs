@@ -75,6 +75,12 @@ numbered! {
         OneWay = 31 => "one_way", "small messages in one direction only: TCP, which packs them together, is faster";
         /// Most messages had to pass: the reader is always behind.
         Backlogged = 32 => "backlogged", "its reader is behind most of the time, so that messages pass anyway: TCP alone is faster";
+        /// The application was seen to ask how many bytes wait.
+        ReaderAsks = 33 => "reader_asks", "the application asks how many bytes wait (FIONREAD), which this kernel answers wrongly for a redirected connection";
+        /// The application may ask how many bytes wait, and this kernel would not count redirected ones.
+        ReaderMayAsk = 34 => "reader_may_ask", "this kernel does not count redirected bytes for an application that asks how many wait (FIONREAD), so only a sidecar that is known not to ask is redirected to (of Istio or Linkerd)";
+        /// The application was seen to make descriptors of this port blocking.
+        TogglesBlocking = 35 => "toggles_blocking", "the application makes descriptors of this port blocking from time to time, and this kernel may end a blocking receive call early on a redirected socket";
     }
 }
 

@@ -6,13 +6,17 @@
 use crate::key::EndId;
 use bytemuck::{Pod, Zeroable};
 
-/// Words of `cb`: the end, then [`PASS`] or [`REVIEW`].
+/// Words of `cb`: the end, then [`PASS`], [`REVIEW`] or [`LEAVE`].
 pub type Visit = [u32; 4];
 
-/// Pairs, promotes, and takes out readers that the SOCKHASH serves wrongly.
+/// Pairs and promotes.
 pub const PASS: u32 = 0;
-/// Does the same but for the last, and takes back what must leave.
+/// Does the same, and finds what must leave.
 pub const REVIEW: u32 = 1;
+/// Takes out what is to leave.
+pub const LEAVE: u32 = 2;
+/// Says that the calls that receive are gated.
+pub const GATED: u32 = 3;
 
 /// The words for one end.
 pub const fn visit(id: &EndId, purpose: u32) -> Visit {
@@ -23,12 +27,12 @@ pub const fn visit(id: &EndId, purpose: u32) -> Visit {
 pub const DONE: u32 = 0;
 /// It is to be visited again in a while.
 pub const MARKED: u32 = 1;
-/// It is to be visited again soon: a reader waits to be taken out.
+/// It is to leave, and could not yet: it is to be visited again soon.
 pub const PENDING: u32 = 2;
-/// It was taken out, and readers of its network namespace must be woken.
-pub const WAKE_OWN: u32 = 3;
-/// Its peer was taken out, and readers of the peer's network namespace must be woken.
-pub const WAKE_PEER: u32 = 4;
+/// The same of one whose receive calls had better be gated meanwhile.
+pub const PENDING_GATE: u32 = 4;
+/// It was taken out with bytes waiting in its TCP queue, of which its reader may not know: it must be woken.
+pub const WAKE: u32 = 3;
 /// There is no such socket (any more); the record of it is removed.
 pub const GONE: u32 = 5;
 /// It is there, and cannot be reached from this network namespace: not a promoted one, and not one of this namespace; or one
@@ -41,6 +45,16 @@ pub const OUTCOME: u32 = 0xff;
 pub const IS_PROMOTED: u32 = 0x100;
 /// Its peer is known.
 pub const IS_PAIRED: u32 = 0x200;
+
+/// What a scan writes for each recorded socket: see [`crate::names::SCANS`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Scanned {
+    /// The end that the socket is.
+    pub id: EndId,
+    /// As the return value of a visit.
+    pub outcome: u32,
+}
 
 /// Value of the marks: what the next pass visits, by socket cookie.
 #[repr(C)]

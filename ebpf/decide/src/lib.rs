@@ -3,6 +3,8 @@
 //! * [`verdict`] redirect this message or pass it, and why
 //! * [`pairing`] may these two ends be connected at all
 //! * [`side`] is this socket the sidecar's
+//! * [`habits`] what follows from how its application was seen to read
+//! * [`leaving`] how a socket leaves the SOCKHASH
 //! * [`demands`] does the sender or the reader ask for what only TCP does
 //! * [`alive`] must this message take TCP so that the path stays alive
 //! * [`attention`] is this candidate worth a visit now
@@ -18,6 +20,8 @@ pub mod attention;
 pub mod demands;
 pub mod evidence;
 pub mod gain;
+pub mod habits;
+pub mod leaving;
 pub mod lesson;
 pub mod pairing;
 pub mod side;

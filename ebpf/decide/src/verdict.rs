@@ -3,6 +3,7 @@
 //! The order of the checks is part of the design: the cheap ones that need nothing of the peer come first, and the
 //! peer is only read ([`Peer`] is lazy) when they have passed.
 
+use crate::alive::Path;
 use crate::demands::{self, Reading, Sending};
 use meshaccel_abi::Reason;
 use meshaccel_abi::connection::{
@@ -18,14 +19,12 @@ pub struct Sender {
     pub pod_off: bool,
     /// Both ends' policies say that messages may be redirected.
     pub enforced: bool,
-    /// The peer is about to be taken out of the SOCKHASH.
-    pub held: bool,
-    /// The TCP path needs a message: see [`crate::alive`].
-    pub path_needs: bool,
+    /// Whether the TCP path needs a message: see [`crate::alive`].
+    pub path: Path,
     /// Why redirecting is no gain, if it is known to be none: see [`crate::gain`].
     pub no_gain: Option<Reason>,
-    /// The peer is read with splice(2), or its port has been.
-    pub peer_splices: bool,
+    /// Why nothing may be redirected to the peer, from its application's habits: see [`crate::habits`].
+    pub peer_refuses: Option<Reason>,
     /// The send call and the socket's options.
     pub sending: Sending,
     /// A blocking receive call on a redirected socket waits on after a wake-up without bytes, on this kernel.
@@ -106,9 +105,6 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
     if sender.peer_state == PEER_UNKNOWN {
         return Err(Reason::Unpaired);
     }
-    if sender.held {
-        return Err(Reason::Leaving);
-    }
     if let Some(reason) = sender.no_gain {
         return Err(reason);
     }
@@ -118,14 +114,15 @@ fn standing(sender: &Sender) -> Result<(), Reason> {
 /// A thread that was blocked in the plain `tcp_recvmsg` when its socket entered the SOCKHASH waits on the TCP queue
 /// only: a redirected message would wake nobody, for ever. On a socket that was not accepted yet nobody can be blocked. Any
 /// other gets its next message through TCP; once that is read, the blocked call has returned.
+///
+/// The peer's state is asked for every message, also by a sender that knows its peer well: so a peer that is to leave can forbid
+/// (see [`crate::leaving`]).
 #[inline(always)]
 fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
-    if sender.peer_state == PEER_READY {
-        return Ok(());
-    }
     match peer.record() {
         None => Err(Reason::PeerGone),
         Some((STATE_PROMOTED_EARLY, _)) => Ok(()),
+        Some((STATE_PROMOTED_LATE, _)) if sender.peer_state == PEER_READY => Ok(()),
         Some((STATE_PROMOTED_LATE, copied_at_promotion)) => match peer.copied_sequence() {
             None => Err(Reason::PeerUnreadable),
             Some(copied) if copied == copied_at_promotion => Err(Reason::ReaderNotSeen),
@@ -138,11 +135,11 @@ fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
 }
 
 /// splice(2) from a socket sees TCP's queue only: it would find nothing, and wait for ever, or read on from the wrong byte.
-/// Which way an application reads next nobody can know; that it has ever spliced is remembered for its port.
+/// Which way an application reads next nobody can know; what it has done before is remembered for its port.
 #[inline(always)]
 fn reader_takes_it(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
-    if sender.peer_splices {
-        return Err(Reason::ReaderSplices);
+    if let Some(reason) = sender.peer_refuses {
+        return Err(reason);
     }
     match peer.reading() {
         None => Err(Reason::PeerUnreadable),
@@ -174,8 +171,8 @@ const HEADER: u32 = 16 * 1024;
 #[inline(always)]
 fn fits(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     let Some(queue) = peer.queue() else { return Err(Reason::PeerUnreadable) };
-    // A message that passes behind unread redirected ones costs more than itself (see `skmsg.rs`); it is not urgent.
-    if sender.path_needs && queue.empty {
+    // A message that passes behind unread redirected ones costs more than itself (see `skmsg.rs`).
+    if sender.path == Path::Overdue || sender.path == Path::Due && queue.empty {
         return Err(Reason::PathKeptAlive);
     }
     let (messages, bytes) = if queue.empty { (0, 0) } else { (sender.messages, sender.bytes) };

@@ -8,6 +8,7 @@ use crate::counters;
 use crate::iterator::TcpIterator;
 use crate::maps::ma_adopted;
 use crate::record::{find, record_open};
+use crate::room;
 use crate::socket::{Own, TCP_ESTABLISHED};
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_seq_write};
 use meshaccel_abi::{AdoptSample, Event};
@@ -28,7 +29,10 @@ pub fn ma_adopt(ctx: *mut TcpIterator) -> u32 {
     let socket_cookie = unsafe { bpf_get_socket_cookie(socket) };
     // SAFETY: the entry is written before the pass starts and removed after it.
     if let Some(&id) = unsafe { ma_adopted.get(socket_cookie) } {
-        if record_open(socket, own, &own.key(own.netns_cookie(), socket_cookie), id) {
+        if let Some(policy) = record_open(socket, own, &own.key(own.netns_cookie(), socket_cookie), id) {
+            room::make(socket, own, policy);
+        }
+        if find(socket).is_some() {
             counters::event(Event::Adopted);
         }
         return 0;

@@ -2,9 +2,10 @@
 //! stream of small messages with nothing in return is faster over TCP, and so is one whose messages have to pass anyway: it
 //! passes, and leaves.
 
+use crate::leaving::want;
 use crate::lesson;
 use crate::maps::ma_ends;
-use crate::rescue;
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{LOOKS_EVERY, PEER_READY, SAYS_EVERY};
 use meshaccel_abi::{Connection, Reason};
@@ -13,7 +14,7 @@ use meshaccel_decide::gain;
 /// After each message of a promoted socket.
 #[inline(always)]
 pub fn weigh(connection: &mut Connection) {
-    let sent = connection.redirected.messages + connection.passed.messages;
+    let sent = connection.decided;
     if sent & (SAYS_EVERY - 1) != 0 {
         return;
     }
@@ -52,10 +53,13 @@ fn look(connection: &mut Connection) {
 
 /// This end's messages pass from now on, and both ends leave.
 #[inline(always)]
-pub fn give_up(connection: &mut Connection, reason: Reason) {
+fn give_up(connection: &mut Connection, reason: Reason) {
     if connection.no_gain == 0 {
         connection.no_gain = reason as u32;
-        rescue::hold(connection);
+        // SAFETY: no arguments.
+        connection.given_up_at = unsafe { bpf_ktime_get_ns() };
         lesson::no_gain(connection);
+        want(&connection.id.peer(), reason as u32);
+        want(&connection.id, reason as u32);
     }
 }

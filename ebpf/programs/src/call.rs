@@ -2,6 +2,7 @@
 //! them run for every socket of the node; but sk_msg runs inside the call, so the task's saved registers have them.
 
 use crate::maps::offset;
+use crate::socket::{load, number};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 use meshaccel_decide::demands::MORE;
 
@@ -13,26 +14,23 @@ pub fn flags() -> Option<u32> {
     // SAFETY: the helpers give the current task and the registers it entered the kernel with; both pointers are known to
     // the verifier.
     let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as *const u8;
-    let register = |offset: u32| -> u64 {
-        // SAFETY: a field of `pt_regs`, checked by the verifier against the kernel's BTF.
-        unsafe { core::ptr::read_volatile(registers.add(offset as usize).cast()) }
-    };
-    let number = register(offset!(calls.number)) as u32;
+    let number = number(registers, offset!(call_number)) as u32;
+    let register = |at| load(registers, at);
     // The frequent ones first.
     if number == offset!(calls.sendto) || number == offset!(calls.sendmmsg) {
-        return Some(register(offset!(calls.fourth)) as u32);
+        return Some(register(offset!(call_fourth)) as u32);
     }
     if number == offset!(calls.write) || number == offset!(calls.writev) {
         return Some(0);
     }
     if number == offset!(calls.sendmsg) {
-        return Some(register(offset!(calls.third)) as u32);
+        return Some(register(offset!(call_third)) as u32);
     }
     if number == offset!(calls.sendfile) {
         return Some(0);
     }
     if number == offset!(calls.splice) {
-        return Some(if register(offset!(calls.sixth)) & SPLICE_F_MORE != 0 { MORE } else { 0 });
+        return Some(if register(offset!(call_sixth)) & SPLICE_F_MORE != 0 { MORE } else { 0 });
     }
     None
 }

@@ -44,7 +44,7 @@ impl FileIterator {
         if socket.is_null() {
             return None;
         }
-        let offset = offset!(socket_sock) as usize;
+        let offset = offset!(socket_sock).offset() as usize;
         // SAFETY: a field of `struct socket`, which the verifier checks against the kernel's BTF.
         let sock: *mut c_void = unsafe { read_volatile(socket.cast::<u8>().add(offset).cast()) };
         let own = Own::new(sock)?;

@@ -4,40 +4,48 @@
 //! * [`sockops`] records sockets of selected pods at ESTABLISHED, and forgets them at close; [`outlived`] later, where most
 //!   are short
 //! * [`skmsg`] redirects or passes each message of a promoted socket
-//! * [`splice`] sees who reads TCP sockets with splice(2); [`call`] the system call that is sending
+//! * [`observe`] sees what applications do that the redirected queue does not serve, as does [`enter`] where the kernel has better; [`habits`] keeps it, [`gate`] makes it wait; [`call`] the system call
+//!   that is sending
 //! * [`visit`] a program that the daemon runs for one socket at a time: [`promote`] has it enter the SOCKHASH when it gains,
-//!   [`leave`] takes it back when it must
-//! * [`rescue`] takes readers out of the SOCKHASH that it serves wrongly; [`demote`] how anything is taken out
+//!   [`leaving`] takes it back when it must; [`demote`] how anything is taken out; [`kick`] wakes its reader
+//! * [`scan`] does what [`visit`] does where the kernel does not let it
 //! * [`list`], [`retire`], [`adopt`] iterators: listing, uninstall, older connections
-//! * [`context`], [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
+//! * [`room`] makes room for redirected bytes
+//! * [`barrier`], [`context`], [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
 //!
 //! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
 
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 #![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused, reason = "only the BPF build has entry points"))]
 
 mod adopt;
 mod balance;
+mod barrier;
 mod call;
 mod context;
 mod counters;
 mod demote;
+mod enter;
+mod gate;
+mod habits;
 mod iterator;
-mod leave;
+mod kick;
+mod leaving;
 mod lesson;
 mod list;
 mod maps;
+mod observe;
 mod outlived;
 mod pair;
 mod promote;
 mod record;
-mod rescue;
 mod retire;
+mod room;
 mod round_trip;
+mod scan;
 mod skmsg;
 mod socket;
 mod sockops;
-mod splice;
 mod switch;
 mod visit;
 mod wake;

@@ -8,12 +8,12 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkSto
 use aya_ebpf::macros::btf_map;
 use core::ffi::c_void;
 use meshaccel_abi::event::EVENT_CAPACITY;
-use meshaccel_abi::lesson::{MAX_LESSONS, MAX_SPLICED};
+use meshaccel_abi::habit::MAX_HABITS;
+use meshaccel_abi::lesson::MAX_LESSONS;
 use meshaccel_abi::policy::MAX_PODS;
 use meshaccel_abi::reason::REASON_CAPACITY;
 use meshaccel_abi::{
-    Calls, Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Mark, Offsets, PodEntry, Policy, SocketKey,
-    Splicers,
+    Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Mark, Offsets, PodEntry, PodHabits, Policy, SocketKey,
 };
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
@@ -59,17 +59,13 @@ pub static ma_events: PerCpuArray<u64, { EVENT_CAPACITY as usize }> = PerCpuArra
 #[btf_map]
 pub static ma_adopted: HashMap<u64, EndId, 65_536, NO_PREALLOC> = HashMap::new();
 
-/// How often something was added to the next two maps, by slot.
+/// Habits of pods as a whole, by slot.
 #[btf_map]
-pub static ma_splicers: Array<Splicers, { MAX_PODS as usize }> = Array::new();
+pub static ma_pod_habits: Array<PodHabits, { MAX_PODS as usize }> = Array::new();
 
-/// Sockets that were spliced from, by cookie. The value means nothing.
+/// Habits of ports. Not an LRU: a pod must not push another's out (see `habits.rs`).
 #[btf_map]
-pub static ma_spliced: LruHashMap<u64, u32, { MAX_SPLICED as usize }> = LruHashMap::new();
-
-/// Ports whose sockets were spliced from. The value means nothing.
-#[btf_map]
-pub static ma_splice_ports: LruHashMap<LessonKey, u32, { MAX_SPLICED as usize }> = LruHashMap::new();
+pub static ma_habits: HashMap<LessonKey, u32, { MAX_HABITS as usize }, NO_PREALLOC> = HashMap::new();
 
 /// Redirected bytes by slot.
 #[btf_map]
@@ -87,76 +83,15 @@ pub static ma_wake: RingBuf<u64, 4096> = RingBuf::new();
 #[btf_map]
 pub static ma_awake: Array<u32, 1> = Array::new();
 
+/// Promoted sockets that are to leave, as they are asked to: [`Mark`]s. What finds no room is left to the review.
+#[btf_map]
+pub static ma_leavers: RingBuf<Mark, { 256 << 10 }> = RingBuf::new();
+
 /// Filled in by the loader from the kernel's BTF.
 #[unsafe(no_mangle)]
-pub static OFFSETS: Offsets = Offsets {
-    cookie: 0,
-    net: 0,
-    net_cookie: 0,
-    state: 0,
-    family: 0,
-    local_port: 0,
-    remote_port: 0,
-    local_v4: 0,
-    remote_v4: 0,
-    local_v6: 0,
-    remote_v6: 0,
-    uid: 0,
-    user_data: 0,
-    rmem_alloc: 0,
-    psock_ingress: 0,
-    write_seq: 0,
-    copied_seq: 0,
-    snd_una: 0,
-    rcv_nxt: 0,
-    bytes_acked: 0,
-    bytes_received: 0,
-    data_segs_in: 0,
-    data_segs_out: 0,
-    rcvbuf: 0,
-    rcvlowat: 0,
-    socket: 0,
-    socket_file: 0,
-    file_flags: 0,
-    flags: 0,
-    stamps_received: 0,
-    zero_copy: 0,
-    peek_offset: 0,
-    stamp_flags: 0,
-    error: 0,
-    shutdown: 0,
-    nagle: 0,
-    nagle_cork: 0,
-    queue_asked: 0,
-    queue_asked_bit: 0,
-    upper_layer: 0,
-    task_files: 0,
-    files_table: 0,
-    table_size: 0,
-    table_descriptors: 0,
-    file_private: 0,
-    socket_sock: 0,
-    protocol: 0,
-    calls: Calls {
-        number: 0,
-        third: 0,
-        fourth: 0,
-        sixth: 0,
-        write: 0,
-        writev: 0,
-        sendto: 0,
-        sendmsg: 0,
-        sendmmsg: 0,
-        sendfile: 0,
-        splice: 0,
-    },
-    rmem_counts: 0,
-    splices_seen: 0,
-    blocking_waits: 0,
-    casts: 0,
-};
+pub static OFFSETS: Offsets = Offsets::NONE;
 
-/// The offsets of the running kernel. A volatile read, else the compiler would use the zeros it sees above.
+/// Where a field is in the running kernel, or another fact about it. A volatile read, else the compiler would use the zeros it sees above.
 macro_rules! offset {
     ($($field:ident).+) => {
         // SAFETY: the field of a static that only the loader wrote, before the program was loaded.

@@ -4,6 +4,7 @@
 use crate::context::key;
 use crate::lesson;
 use crate::record::record_open;
+use crate::room;
 use crate::socket::Own;
 use aya_ebpf::programs::SockOpsContext;
 use core::ffi::c_void;
@@ -19,7 +20,9 @@ pub fn look(ctx: &SockOpsContext, socket: *mut c_void, own: Own) -> bool {
     if let Some(role) = lesson::role(&key) {
         // An active end's bytes_acked counts its SYN.
         let sent = own.sent_base().wrapping_add(u32::from(role == Role::Active));
-        record_open(socket, own, &key, EndId::at(role, sent, own.received_base()));
+        if let Some(policy) = record_open(socket, own, &key, EndId::at(role, sent, own.received_base())) {
+            room::make(ctx.ops.cast(), own, policy);
+        }
     }
     true
 }

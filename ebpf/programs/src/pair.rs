@@ -35,7 +35,7 @@ pub fn write(connection: &mut Connection, peer: &EndRecord) {
     connection.peer_file = Other(peer.socket).file();
     connection.peer_slot = peer.slot;
     connection.peer_side = peer.side;
-    // Whether it splices has to be found out.
-    connection.splice_changes = u64::MAX;
+    // What its application does has to be found out.
+    connection.habits_seen = u64::MAX;
     connection.peer_state = PEER_PAIRED;
 }

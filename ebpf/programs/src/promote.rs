@@ -1,20 +1,25 @@
 //! A candidate enters the SOCKHASH: when its peer is known, policy allows it, both readers take it, and it gains.
 
+use crate::barrier::barrier;
 use crate::counters;
+use crate::habits;
+use crate::leaving::want;
 use crate::lesson;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::{is_no_gain, mark};
+use crate::record::is_no_gain;
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem};
+use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_LATE};
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE};
 use meshaccel_abi::{Connection, EndRecord, Event, Policy, Reason};
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::back_at;
+use meshaccel_decide::habits::may_enter;
 use meshaccel_decide::lesson::goes_by_others;
 
 #[inline(always)]
@@ -49,6 +54,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
         return Err(Reason::Candidate);
     }
     both_take_it(own, connection)?;
+    habits_allow(connection, peer)?;
     // It has been there in vain: this time the peer goes first.
     if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
         return Err(Reason::PeerNotPromoted);
@@ -69,11 +75,13 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {
         weigh(own, connection, policy, no_gain_before)?;
     }
-    // What waits there, an application that has left it for later may never learn of: see `rescue.rs`. A stream to a
+    // What waits there, an application that has left it for later may never learn of: see `skmsg.rs`. A stream to a
     // sidecar has always some, and its reader always reads on.
     if application_reads(connection.side, policy) && unread(own) {
         return Err(Reason::OrderBarrier);
     }
+    // SAFETY: this end's own record. What an earlier stay was to end for does not end this one.
+    unsafe { write_volatile(&raw mut (*record).wanted, 0) };
     let mut key = connection.key;
     // SAFETY: a key on the stack and a socket pointer that the verifier knows; the value of a SOCKHASH is a socket.
     let result =
@@ -89,22 +97,21 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     connection.passed_at = connection.promoted_at;
     connection.state = STATE_PROMOTED_LATE;
     connection.reason = Reason::ReaderNotSeen as u32;
-    // SAFETY: this end's own record, which only this program writes once it is recorded. Volatile keeps the order.
+    // SAFETY: this end's own record. A sender that sees the state must see the rest.
     unsafe {
-        core::ptr::write_volatile(&raw mut (*record).left_for, 0);
-        core::ptr::write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
-        core::ptr::write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
+        write_volatile(&raw mut (*record).left_for, 0);
+        write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
+        barrier(&raw mut connection.ordered);
+        write_volatile(&raw mut (*record).state, STATE_PROMOTED_LATE);
+    }
+    // What was seen of its application while it entered came before anybody could ask it to leave.
+    barrier(&raw mut connection.ordered);
+    if let Err(reason) = habits_allow(connection, peer) {
+        want(&connection.id, reason as u32);
     }
     // Or they came since. From now on each message that TCP takes is known to its sender.
     connection.unread_since = if unread(own) { connection.promoted_at } else { 0 };
     connection.copied_seen = connection.copied_at_promotion;
-    // SAFETY: readable while the program runs (RCU).
-    if unsafe { core::ptr::read_volatile(&raw const peer.state) } != STATE_CANDIDATE {
-        // While its peer was there and it was not, it may have sent what nobody has counted; a call may be at it just now. So
-        // its peer is looked after as if a message had passed (see `rescue.rs`).
-        connection.sender_passed = 1;
-        mark(connection);
-    }
     counters::event(Event::PromotedLate);
     lesson::gained(connection);
     Ok(())
@@ -149,6 +156,18 @@ fn count_from_now(own: Own, connection: &mut Connection) {
     connection.based = 1;
 }
 
+/// Neither end's application has a habit that the SOCKHASH does not serve (see `habits.rs`).
+#[inline(always)]
+fn habits_allow(connection: &Connection, peer: &EndRecord) -> Result<(), Reason> {
+    let kernel = habits::kernel();
+    // SAFETY: readable while the program runs (RCU).
+    let seen = ma_ends.get_ptr(connection.id).map_or(0, |own| unsafe { read_volatile(&raw const (*own).habits) });
+    may_enter(seen | habits::of_port(connection.slot, &connection.key, &connection.id), &kernel)?;
+    // SAFETY: as above.
+    let seen = unsafe { read_volatile(&raw const peer.habits) };
+    may_enter(seen | habits::of_port(peer.slot, &peer.key, &connection.id.peer()), &kernel)
+}
+
 /// Both ends read in a way that the redirected queue serves. A blocking receive call on a socket in a SOCKHASH, for one,
 /// waits once: a wake-up without bytes (a signal, write space, the acknowledgement of its own FIN) ends it with EAGAIN
 /// (tcp_bpf_recvmsg, all kernels so far), which no program expects. So both descriptors must be non-blocking, as those of
@@ -157,6 +176,9 @@ fn count_from_now(own: Own, connection: &mut Connection) {
 fn both_take_it(own: Own, connection: &Connection) -> Result<(), Reason> {
     if own.zero_copy() {
         return Err(Reason::SenderFlags);
+    }
+    if Other(own.address()).is_diverted() || Other(connection.peer_socket).is_diverted() {
+        return Err(Reason::InAnotherSockmap);
     }
     for end in [Other(own.address()), Other(connection.peer_socket)] {
         let reading = end.reading(end.file()).ok_or(Reason::PeerUnreadable)?;

@@ -9,6 +9,7 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
 use core::ffi::c_void;
 use core::ptr::{null_mut, write_volatile};
 use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
+use meshaccel_abi::policy::ENFORCE;
 use meshaccel_abi::{Connection, EndId, EndRecord, Event, Mark, Policy, Reason, SocketKey};
 use meshaccel_decide::side::side;
 
@@ -44,8 +45,7 @@ pub fn unmark(connection: &Connection) {
     let _ = ma_marked.remove(connection.key.socket_cookie);
 }
 
-/// A socket may have been taken out of the SOCKHASH by a visit to its peer, which cannot reach this storage; the record
-/// tells.
+/// A socket may have been taken out of the SOCKHASH where its storage was out of reach; the record tells.
 #[inline(always)]
 pub fn refresh(connection: &mut Connection) {
     let Some(record) = ma_ends.get_ptr(connection.id) else { return };
@@ -83,8 +83,7 @@ pub fn to_candidate(connection: &mut Connection) {
     unsafe { write_volatile(&raw mut connection.promoted_at, 0) };
     connection.peer_state = PEER_UNKNOWN;
     connection.sender_clean = 0;
-    connection.sender_passed = 0;
-    connection.held_since = 0;
+    connection.attempts = 0;
     connection.unread_since = 0;
     forget_gain(connection);
     connection.based = 0;
@@ -126,14 +125,14 @@ pub fn policy_in(slot: u32, netns_cookie: u64) -> Option<&'static Policy> {
     if policy.netns_cookie == netns_cookie { Some(policy) } else { None }
 }
 
-/// Records a connection that has been open for a while, and has the next pass visit it. False when its pod is not selected
-/// (any more), or a table is full.
+/// Records a connection that has been open for a while, and has the next pass visit it. Gives its policy when that enforces;
+/// `None` also when its pod is not selected (any more), or a table is full.
 #[inline(always)]
-pub fn record_open(socket: *mut c_void, own: Own, key: &SocketKey, id: EndId) -> bool {
-    let Some((slot, policy)) = policy_of(key.netns_cookie) else { return false };
-    let Some(connection) = record(socket, own, key, id, slot, policy) else { return false };
+pub fn record_open(socket: *mut c_void, own: Own, key: &SocketKey, id: EndId) -> Option<&'static Policy> {
+    let (slot, policy) = policy_of(key.netns_cookie)?;
+    let connection = record(socket, own, key, id, slot, policy)?;
     mark(connection);
-    true
+    if policy.flags & ENFORCE != 0 { Some(policy) } else { None }
 }
 
 /// Records a socket. `None` when a table is full: the connection stays on TCP (invariant 6).
@@ -167,14 +166,18 @@ pub fn record(
     let end = EndRecord {
         key: *key,
         socket: own.address(),
-        leaving_since: 0,
+        wanted_since: 0,
         slot,
         side,
         state: STATE_CANDIDATE,
         copied_at_promotion: 0,
         left_for: 0,
+        wanted: 0,
+        habits: 0,
         kick: 0,
         sent: 0,
+        gated: 0,
+        redirected_to: 0,
         zero: 0,
     };
     if ma_ends.insert(id, end, 0).is_err() {

@@ -1,15 +1,17 @@
 //! Iterator of uninstall: takes drained sockets out of the SOCKHASH, and writes one byte for each that remains.
 //!
-//! Whoever reads it has switched the node off and waited a grace period, so nothing is on its way to any socket. With the
-//! node switched on it does nothing but count. This is the contract between versions: see `meshaccel_abi::names`.
+//! Whoever reads it has switched the node off. With the node switched on it does nothing but count. This is the contract
+//! between versions: see `meshaccel_abi::names`.
 
-use crate::demote;
 use crate::iterator::FileIterator;
+use crate::leaving::{leave, want};
 use crate::record::refresh;
 use crate::switch::is_off;
 use aya_ebpf::helpers::generated::bpf_seq_write;
+use meshaccel_abi::Reason;
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::policy::NODE_SWITCH;
+use meshaccel_abi::visit::{PENDING, PENDING_GATE};
 
 #[unsafe(link_section = "iter/task_file")]
 #[unsafe(no_mangle)]
@@ -19,9 +21,11 @@ pub fn ma_retire(ctx: *mut FileIterator) -> u32 {
     if connection.state == STATE_CANDIDATE {
         return 0;
     }
-    if is_off(NODE_SWITCH) && own.redirected_queue_empty() == Some(true) {
-        demote::own(connection);
-        return 0;
+    if is_off(NODE_SWITCH) {
+        want(&connection.id, Reason::SwitchedOff as u32);
+        if !matches!(leave(own, connection), PENDING | PENDING_GATE) {
+            return 0;
+        }
     }
     let one = [1u8];
     // SAFETY: one byte on the stack.

@@ -4,11 +4,12 @@
 use crate::context::socket;
 use crate::outlived;
 use crate::record::{find, mark, policy_in};
+use crate::room;
 use crate::socket::Own;
 use aya_ebpf::bindings::{BPF_SOCK_OPS_RTT_CB_FLAG, BPF_SOCK_OPS_STATE_CB_FLAG};
 use aya_ebpf::programs::SockOpsContext;
 use meshaccel_abi::Connection;
-use meshaccel_abi::policy::EAGER;
+use meshaccel_abi::policy::{EAGER, ENFORCE};
 use meshaccel_decide::attention::{is_due, is_known};
 
 /// Asks for the reports. False when that is refused, or when another program has asked already: the flag is the socket's, and
@@ -24,7 +25,7 @@ pub fn watch(ctx: &SockOpsContext) -> bool {
 pub fn look(ctx: &SockOpsContext) {
     let Some((socket, own)) = socket(ctx) else { return };
     let is_known = match find(socket) {
-        Some(connection) => candidate(own, connection),
+        Some(connection) => candidate(ctx, own, connection),
         None => outlived::look(ctx, socket, own),
     };
     if is_known {
@@ -35,10 +36,13 @@ pub fn look(ctx: &SockOpsContext) {
 
 /// True: no more of these reports.
 #[inline(always)]
-fn candidate(own: Own, connection: &Connection) -> bool {
+fn candidate(ctx: &SockOpsContext, own: Own, connection: &Connection) -> bool {
     let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return true };
     let (eager, segments_in, segments_out) = (policy.flags & EAGER != 0, own.segments_in(), own.segments_out());
     if is_due(eager, segments_in, segments_out) {
+        if policy.flags & ENFORCE != 0 {
+            room::make(ctx.ops.cast(), own, policy);
+        }
         mark(connection);
     }
     is_known(eager, segments_in, segments_out)

@@ -2,25 +2,30 @@
 //! one exception is a stream that cannot be saved: see [`too_late`].
 
 use crate::balance;
+use crate::barrier::barrier;
 use crate::call;
 use crate::counters;
-use crate::maps::{address, ma_ends, ma_sockets, ma_spliced, offset};
+use crate::habits;
+use crate::leaving::want;
+use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
 use crate::record;
-use crate::rescue;
-use crate::socket::{Other, Own};
-use crate::splice;
+use crate::socket::{Other, Own, TCP_ESTABLISHED};
 use crate::switch::is_off;
 use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_msg_redirect_hash};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
-use meshaccel_abi::connection::{HOLD, PEER_READY, PEER_UNKNOWN};
+use core::ptr::{read_volatile, write_volatile};
+use meshaccel_abi::connection::{GIVEN_UP, PEER_READY, PEER_UNKNOWN};
+use meshaccel_abi::habit::SPLICES;
 use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES};
-use meshaccel_abi::{Connection, Event, Policy, Reason};
-use meshaccel_decide::alive::path_needs;
+use meshaccel_abi::{Connection, EndRecord, Event, Policy, Reason};
+use meshaccel_decide::alive;
 use meshaccel_decide::demands::Reading;
+use meshaccel_decide::habits::may_receive;
+use meshaccel_decide::leaving;
 use meshaccel_decide::verdict::{Peer, Queue, Sender, verdict};
 
 /// `SK_PASS`
@@ -50,19 +55,15 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
             connection.passed_at = unsafe { bpf_ktime_get_coarse_ns() };
             connection.passed.bytes += u64::from(size);
             connection.passed.messages += 1;
-            match reason {
-                Reason::BlockingReader | Reason::ReaderOptions => rescue::hold(connection),
-                Reason::ReaderSplices if too_late(connection) => {
+            if falls_behind(connection) {
+                if reason == Reason::ReaderSplices && too_late(connection) {
                     counters::message(Reason::SpliceTooLate as u32, size);
                     connection.reason = Reason::SpliceTooLate as u32;
                     return SK_DROP;
                 }
-                Reason::ByteBudget | Reason::MessageBudget | Reason::SenderFlags | Reason::SenderUnseen
-                    if falls_behind(connection) =>
-                {
-                    balance::give_up(connection, Reason::Backlogged);
-                }
-                _ => watch(connection),
+                want(&connection.id.peer(), leaving::behind(reason) as u32);
+            } else if matches!(reason, Reason::BlockingReader | Reason::ReaderOptions) {
+                want(&connection.id.peer(), reason as u32);
             }
             reason
         }
@@ -76,8 +77,7 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
 /// This message goes to the TCP queue, and redirected ones before it are unread. tcp_bpf_recvmsg does not go on from one queue
 /// into the other: the reader will be given less than it asked for although more is there. One that is told of bytes once
 /// (EPOLLET) and takes that for the end of what is there, as nginx and tokio do, would wait for ever. So such a reader is
-/// taken out of the SOCKHASH, to where there is one queue, and woken. (Where the whole node or pod passes, it is when it is
-/// seen to wait: see `watch`.)
+/// taken out of the SOCKHASH, to where there is one queue, and woken.
 #[inline(always)]
 fn falls_behind(connection: &Connection) -> bool {
     connection.peer_state != PEER_UNKNOWN
@@ -89,23 +89,8 @@ fn falls_behind(connection: &Connection) -> bool {
 /// would be read in their place. An error tells both ends that the stream is broken; going on would not.
 #[inline(always)]
 fn too_late(connection: &Connection) -> bool {
-    let peer = Other(connection.peer_socket);
-    // SAFETY: whether it is there is all that is asked.
-    unsafe { ma_spliced.get(connection.peer_key.socket_cookie) }.is_some()
-        && peer.cookie() == Some(connection.peer_key.socket_cookie)
-        && peer.redirected_queue_empty() == Some(false)
-}
-
-/// A reader in the SOCKHASH to which bytes go through TCP may not learn of them (see `rescue.rs`): the next pass
-/// looks after it. The count of passed messages is raised before the flag is read, and the pass reads it again after it
-/// has taken the flag down, which it does only when nothing has passed for a while.
-#[inline(always)]
-fn watch(connection: &mut Connection) {
-    if connection.sender_passed != 0 || connection.peer_state == PEER_UNKNOWN {
-        return;
-    }
-    connection.sender_passed = 1;
-    record::mark(connection);
+    // SAFETY: readable while the program runs (RCU).
+    ma_ends.get_ptr(connection.id.peer()).is_some_and(|peer| unsafe { (*peer).habits } & SPLICES != 0)
 }
 
 /// Whoever finds no gain leaves at the next pass. Should none come, because no daemon runs or the reader does not read, it is
@@ -115,7 +100,8 @@ fn gain(connection: &mut Connection) -> Option<Reason> {
     if connection.no_gain == 0 {
         return None;
     }
-    if !is_held(connection.held_since) {
+    // SAFETY: no arguments.
+    if unsafe { bpf_ktime_get_coarse_ns() }.wrapping_sub(connection.given_up_at) as i64 >= GIVEN_UP as i64 {
         record::forget_gain(connection);
         return None;
     }
@@ -124,6 +110,8 @@ fn gain(connection: &mut Connection) -> Option<Reason> {
 
 #[inline(always)]
 fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u32) -> Result<(), Reason> {
+    // Between this call's reference to its sk_psock and the peer's state: see `meshaccel_decide::leaving`.
+    barrier(&raw mut connection.decided);
     let policy = record::policy_in(connection.slot, connection.key.netns_cookie).ok_or(Reason::NotEnforced)?;
     if connection.peer_state == PEER_UNKNOWN {
         let peer = pair::find(connection, policy.flags)?;
@@ -134,9 +122,18 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
         // It may have been accepted meanwhile.
         connection.peer_file = Other(connection.peer_socket).file();
     }
-    let (no_gain, peer_splices) = (gain(connection), splice::reads(connection));
-    let sender = sender(connection, policy, own, size, no_gain, peer_splices);
-    let next = verdict(&sender, &Recorded(connection))?;
+    // SAFETY: readable while the program runs (RCU).
+    let peer = ma_ends.get_ptr(connection.id.peer()).map(|peer| unsafe { &*peer });
+    let habits = habits::of_peer(connection, peer);
+    let peer_refuses = may_receive(habits, habits::is_known(connection), &habits::kernel()).err();
+    let no_gain = gain(connection);
+    let sender = sender(connection, policy, own, size, no_gain, peer_refuses);
+    let order = &raw mut connection.ordered;
+    let next = verdict(&sender, &Recorded { connection, record: peer, order })?;
+    if let Some(record) = ma_ends.get_ptr_mut(connection.id.peer()).filter(|_| connection.redirected.messages == 0) {
+        // SAFETY: readable while the program runs (RCU); nobody else writes it.
+        unsafe { write_volatile(&raw mut (*record).redirected_to, 1) };
+    }
     // SAFETY: the context of this program, and a key that nobody else writes. Not copied: on BPF that is a loop over 56 bytes.
     let found = unsafe {
         let key = &raw mut connection.peer_key;
@@ -169,16 +166,17 @@ fn sender(
     own: Own,
     size: u32,
     no_gain: Option<Reason>,
-    peer_splices: bool,
+    peer_refuses: Option<Reason>,
 ) -> Sender {
     // A pod that is switched off sees its packets again in both directions, so both ends' switches and policies count.
     let same_pod = connection.slot == connection.peer_slot;
-    let (mut peer_enforced, mut keep_alive) = (true, policy.keep_alive);
+    let interval = if own.state() == TCP_ESTABLISHED { Interval::Open } else { Interval::HalfClosed };
+    let (mut peer_enforced, mut keep_alive) = (true, interval.of(policy));
     if !same_pod {
         let peer = record::policy_in(connection.peer_slot, connection.peer_key.netns_cookie);
         peer_enforced = peer.is_some_and(|peer| peer.flags & ENFORCE != 0);
         // The way leads through both pods.
-        keep_alive = peer.map_or(keep_alive, |peer| keep_alive.min(peer.keep_alive));
+        keep_alive = alive::between_pods(peer.map_or(keep_alive, |peer| keep_alive.min(interval.of(peer))));
     }
     // SAFETY: no arguments. Coarse (to a timer tick) is enough for seconds, and costs next to nothing.
     let idle = unsafe { bpf_ktime_get_coarse_ns() }.saturating_sub(connection.passed_at);
@@ -186,10 +184,9 @@ fn sender(
         node_off: is_off(NODE_SWITCH),
         pod_off: is_off(POD_SWITCHES + connection.slot) || (!same_pod && is_off(POD_SWITCHES + connection.peer_slot)),
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
-        held: is_held(connection.held_since),
-        path_needs: path_needs(idle, keep_alive, size),
+        path: alive::path(idle, keep_alive, size),
         no_gain,
-        peer_splices,
+        peer_refuses,
         sending: own.sending(call::flags()),
         blocking_waits: offset!(blocking_waits) != 0,
         peer_state: connection.peer_state,
@@ -203,37 +200,54 @@ fn sender(
     }
 }
 
-/// Lapses by itself, so that a daemon that dies in between does not stop acceleration.
-#[inline(always)]
-fn is_held(since: u64) -> bool {
-    // SAFETY: no arguments.
-    since != 0 && unsafe { bpf_ktime_get_ns() }.wrapping_sub(since) < HOLD
+/// How long a NAT on the way remembers this connection: for less time once one side has closed. The sender's own state tells, since a
+/// FIN takes TCP: who has received one and still sends is in CLOSE_WAIT.
+#[derive(Clone, Copy)]
+enum Interval {
+    Open,
+    HalfClosed,
 }
 
-/// The peer as it was written down at this end.
-struct Recorded<'a>(&'a Connection);
+impl Interval {
+    #[inline(always)]
+    fn of(self, policy: &Policy) -> u64 {
+        match self {
+            Self::Open => policy.keep_alive,
+            Self::HalfClosed => policy.keep_alive_half_closed,
+        }
+    }
+}
+
+/// The peer: its record, and as it was written down at this end.
+struct Recorded<'a> {
+    connection: &'a Connection,
+    record: Option<&'static EndRecord>,
+    /// For barriers: this end's [`Connection::ordered`].
+    order: *mut u64,
+}
 
 impl Peer for Recorded<'_> {
     #[inline(always)]
     fn record(&self) -> Option<(u32, u32)> {
-        let record = ma_ends.get_ptr(self.0.id.peer())?;
-        // SAFETY: the value stays readable while the program runs (RCU). Volatile keeps the order: `state` is written
-        // last, so it is read first.
-        unsafe {
-            let state = core::ptr::read_volatile(&raw const (*record).state);
-            Some((state, core::ptr::read_volatile(&raw const (*record).copied_at_promotion)))
+        let record = self.record?;
+        // SAFETY: the value stays readable while the program runs (RCU). `state` is written last, so it is read first.
+        let state = unsafe { read_volatile(&raw const record.state) };
+        if self.connection.peer_state != PEER_READY {
+            barrier(self.order);
         }
+        // SAFETY: as above.
+        Some((state, unsafe { read_volatile(&raw const record.copied_at_promotion) }))
     }
     #[inline(always)]
     fn copied_sequence(&self) -> Option<u32> {
-        Other(self.0.peer_socket).copied_sequence()
+        Other(self.connection.peer_socket).copied_sequence()
     }
     #[inline(always)]
     fn reading(&self) -> Option<Reading> {
-        Other(self.0.peer_socket).reading(self.0.peer_file)
+        Other(self.connection.peer_socket).reading(self.connection.peer_file)
     }
     #[inline(always)]
     fn queue(&self) -> Option<Queue> {
-        Other(self.0.peer_socket).queue()
+        Other(self.connection.peer_socket).queue()
     }
 }

@@ -7,8 +7,9 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::{self, bpf_skc_to_tcp_sock};
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
+use core::ptr::read_volatile;
 use meshaccel_abi::names::CAST;
-use meshaccel_abi::{Endpoint, SocketKey};
+use meshaccel_abi::{At, Bits, Endpoint, Number, SocketKey};
 use meshaccel_decide::demands::{Reading, Sending};
 use meshaccel_decide::verdict::Queue;
 
@@ -20,6 +21,32 @@ pub const TCP_ESTABLISHED: u8 = 1;
 pub const TCP_CLOSE_WAIT: u8 = 8;
 /// `TCP_CLOSE`
 pub const TCP_CLOSE: u8 = 7;
+
+/// A direct load at base + constant, from a structure that the verifier knows. Volatile keeps it one load of this width: the
+/// verifier refuses loads that cross the borders of a kernel field.
+#[inline(always)]
+pub fn load<T: Copy>(base: *const u8, at: At<T>) -> T {
+    // SAFETY: the verifier checks this access against the kernel's BTF.
+    unsafe { read_volatile(base.add(at.offset() as usize).cast()) }
+}
+
+/// The same of a number whose width is the kernel's choice. Which one is a constant, so the verifier does not follow the other
+/// branch (check_cond_jmp_op, since Linux 5.5 for read-only maps) and takes it out of the program.
+#[inline(always)]
+pub fn number<const NARROW: u32, const WIDE: u32>(base: *const u8, number: Number<NARROW, WIDE>) -> u64 {
+    let sized = |bytes| {
+        // SAFETY: the verifier checks this access against the kernel's BTF.
+        unsafe {
+            let field = base.add(number.offset() as usize);
+            match bytes {
+                2 => read_volatile(field.cast::<u16>()).into(),
+                4 => read_volatile(field.cast::<u32>()).into(),
+                _ => read_volatile(field.cast::<u64>()),
+            }
+        }
+    };
+    if number.is_narrow() { sized(NARROW) } else { sized(WIDE) }
+}
 
 /// The `tcp_sock` of the socket a program runs for.
 #[derive(Clone, Copy)]
@@ -49,12 +76,13 @@ impl Own {
         self.0 as u64
     }
 
-    /// A direct load at base + constant. Volatile keeps it one load of this width: the verifier refuses loads that
-    /// cross the borders of a kernel field.
     #[inline(always)]
-    fn load<T: Copy>(self, offset: u32) -> T {
-        // SAFETY: the verifier checks this access against the kernel's BTF.
-        unsafe { core::ptr::read_volatile(self.0.add(offset as usize).cast()) }
+    fn load<T: Copy>(self, at: At<T>) -> T {
+        load(self.0, at)
+    }
+    #[inline(always)]
+    fn bits(self, bits: Bits) -> u8 {
+        bits.of(self.load(bits.byte()))
     }
 
     #[inline(always)]
@@ -127,13 +155,13 @@ impl Own {
         SocketKey { local: self.local(), remote: self.remote(), generation: 0, netns_cookie, socket_cookie }
     }
     #[inline(always)]
-    fn endpoint(self, v4: u32, v6: u32, port: u16) -> Endpoint {
+    fn endpoint(self, v4: At<u32>, v6: At<[u8; 16]>, port: u16) -> Endpoint {
         let family: u16 = self.load(offset!(family));
         if family == AF_INET6 {
             let other = Other(self.address());
             return Endpoint::new(other.read_all(v6).unwrap_or([0; 16]), port);
         }
-        Endpoint::v4(self.load::<u32>(v4).to_ne_bytes(), port)
+        Endpoint::v4(self.load(v4).to_ne_bytes(), port)
     }
     /// Cookie of the network namespace that the socket lives in; 0 when it cannot be read.
     #[inline(always)]
@@ -145,11 +173,12 @@ impl Own {
     #[inline(always)]
     pub fn sending(self, flags: Option<u32>) -> Sending {
         const SEND_SHUTDOWN: u8 = 2;
+        const TCP_NAGLE_CORK: u8 = 2;
         Sending {
             flags,
-            corked: self.load::<u8>(offset!(nagle)) & offset!(nagle_cork) as u8 != 0,
-            shut: self.load::<u8>(offset!(shutdown)) & SEND_SHUTDOWN != 0,
-            stamped: self.load::<u32>(offset!(stamp_flags)) != 0,
+            corked: self.bits(offset!(nagle)) & TCP_NAGLE_CORK != 0,
+            shut: self.bits(offset!(shutdown)) & SEND_SHUTDOWN != 0,
+            stamped: number(self.0, offset!(stamp_flags)) != 0,
             upper_layer: self.load::<u64>(offset!(upper_layer)) != 0,
         }
     }
@@ -162,6 +191,11 @@ impl Own {
     #[inline(always)]
     pub fn receive_low_water(self) -> i32 {
         self.load(offset!(rcvlowat))
+    }
+    /// `sk_rcvbuf`
+    #[inline(always)]
+    pub fn receive_buffer(self) -> u32 {
+        self.load(offset!(rcvbuf))
     }
     /// See [`Other::redirected_queue_empty`].
     #[inline(always)]
@@ -189,26 +223,30 @@ pub struct Other(pub u64);
 impl Other {
     /// One field of 1, 2, 4 or 8 bytes. (Where the kernel casts, an address that cannot be read gives zero.)
     #[inline(always)]
-    pub fn read<T: Copy>(self, offset: u32) -> Option<T> {
-        let at = (self.0 as *const u8).wrapping_add(offset as usize);
+    pub fn read<T: Copy>(self, at: At<T>) -> Option<T> {
+        let at = (self.0 as *const u8).wrapping_add(at.offset() as usize);
         if offset!(casts) != 0 {
             // SAFETY: the verifier makes it a load that does not fault.
-            return Some(unsafe { core::ptr::read_volatile(cast(at).cast()) });
+            return Some(unsafe { read_volatile(cast(at).cast()) });
         }
         let mut value = MaybeUninit::<T>::zeroed();
         // SAFETY: it may be given any address; it fails instead of faulting. The value is read in any case (volatile), else the
         // compiler compares a register that has none where it failed, and the verifier says "R1 !read_ok".
         let (failed, value) = unsafe {
             let failed = generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, at.cast());
-            (failed != 0, core::ptr::read_volatile(value.as_ptr()))
+            (failed != 0, read_volatile(value.as_ptr()))
         };
         if failed { None } else { Some(value) }
     }
     /// More than a field.
     #[inline(always)]
-    pub fn read_all<T>(self, offset: u32) -> Option<T> {
+    pub fn read_all<T>(self, at: At<T>) -> Option<T> {
         // SAFETY: bpf_probe_read_kernel may be given any address; it fails instead of faulting.
-        unsafe { bpf_probe_read_kernel((self.0 as *const u8).wrapping_add(offset as usize).cast()).ok() }
+        unsafe { bpf_probe_read_kernel((self.0 as *const u8).wrapping_add(at.offset() as usize).cast()).ok() }
+    }
+    #[inline(always)]
+    fn read_bits(self, bits: Bits) -> Option<u8> {
+        Some(bits.of(self.read(bits.byte())?))
     }
     #[inline(always)]
     pub fn copied_sequence(self) -> Option<u32> {
@@ -234,7 +272,7 @@ impl Other {
             low_water: self.read(offset!(rcvlowat))?,
             peek_offset: self.read(offset!(peek_offset))?,
             stamped: self.flag(offset!(stamps_received))?,
-            asks_queue: self.read::<u8>(offset!(queue_asked))? & offset!(queue_asked_bit) as u8 != 0,
+            asks_queue: self.read_bits(offset!(queue_asked))? != 0,
             upper_layer: self.read::<u64>(offset!(upper_layer))? != 0,
             nonblocking: match file {
                 0 => None,
@@ -255,6 +293,38 @@ impl Other {
     #[inline(always)]
     pub fn state(self) -> Option<u8> {
         self.read(offset!(state))
+    }
+    /// `sk_protocol`
+    #[inline(always)]
+    pub fn protocol(self) -> Option<u16> {
+        self.read(offset!(protocol))
+    }
+    /// Calls that are in the socket's sk_psock just now: send and receive calls each hold a reference to it from beginning to end, as
+    /// each map does that it is in. `None`: that cannot be read. A socket without sk_psock has none.
+    #[inline(always)]
+    pub fn calls(self) -> Option<u32> {
+        let user_data: u64 = self.read(offset!(user_data))?;
+        let psock = user_data & !7;
+        if psock == 0 {
+            return Some(0);
+        }
+        let head = psock.wrapping_add(u64::from(offset!(psock_link)));
+        let (mut at, mut maps): (u64, u32) = (Other(head).read(At::BEGIN)?, 0);
+        // One, and perhaps those of other programs.
+        for _ in 0..3 {
+            if at == head {
+                break;
+            }
+            maps += 1;
+            at = Other(at).read(At::BEGIN)?;
+        }
+        Some(Other(psock).read::<u32>(offset!(psock_refcnt))?.saturating_sub(maps))
+    }
+    /// Does another program's sockmap take what comes in through TCP out of TCP's queue (sk_skb)?
+    #[inline(always)]
+    pub fn is_diverted(self) -> bool {
+        let psock = self.read::<u64>(offset!(user_data)).unwrap_or(0) & !7;
+        psock != 0 && Other(psock).read::<u64>(offset!(psock_saved_data_ready)).unwrap_or(0) != 0
     }
     /// What waits in the redirected queue, and how much may. Where redirected bytes count in sk_rmem_alloc one load tells
     /// all; TCP's own bytes count there too, which errs on the safe side.

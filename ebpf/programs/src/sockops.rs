@@ -3,9 +3,11 @@
 //! Runs for every TCP connection of the cgroup tree, so the first thing it asks is whether the network namespace
 //! belongs to a selected pod.
 
+use crate::barrier::barrier;
 use crate::context::{identity, key, socket};
 use crate::counters;
 use crate::demote;
+use crate::habits;
 use crate::lesson;
 use crate::maps::{ma_ends, ma_sockets, offset};
 use crate::pair;
@@ -25,6 +27,7 @@ use meshaccel_abi::connection::{
 };
 use meshaccel_abi::policy::{EAGER, ENFORCE};
 use meshaccel_abi::{Connection, Event, Policy, Reason, Role};
+use meshaccel_decide::habits::may_enter;
 
 #[sock_ops]
 pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
@@ -79,6 +82,9 @@ fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: 
         connection.reason = Reason::ExcludedPort as u32;
         return;
     }
+    if may_enter(habits::of_port(connection.slot, &connection.key, &connection.id), &habits::kernel()).is_err() {
+        return;
+    }
     // Whether an application's descriptor is non-blocking is not known before it has one: the first pass looks.
     if connection.side != SIDE_SIDECAR && offset!(blocking_waits) == 0 {
         return;
@@ -122,6 +128,7 @@ fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: 
         // SAFETY: this end's own record; its other writer, a visit, leaves new sockets alone for a second.
         unsafe {
             write_volatile(&raw mut (*record).copied_at_promotion, connection.copied_at_promotion);
+            barrier(&raw mut connection.ordered);
             write_volatile(&raw mut (*record).state, connection.state);
         }
     }

@@ -1,6 +1,7 @@
 //! Visits one recorded socket, whichever network namespace it is in. The daemon runs it (see `meshaccel_abi::visit`) for the
-//! marked ones often, since they are few: a candidate that is not promoted within seconds is left to the review. And for all of
-//! them now and then, and when something has changed: the review, which takes back what must leave.
+//! marked ones often, since they are few: a candidate that is not promoted within seconds is left to the review. For those that
+//! are to leave at once, and again within milliseconds. And for all of them now and then, and when something has changed: the
+//! review, which finds what must leave.
 //!
 //! A program that is run on demand must come by its sockets itself. A promoted one is had from the SOCKHASH; any other by its
 //! addresses, in the network namespace that the daemon has entered. Either is taken for what the record means only if it has the
@@ -9,12 +10,13 @@
 
 use crate::counters;
 use crate::demote;
-use crate::leave::{begin_leaving, entered_unread, forbidden, is_alone, leave, leaving};
-use crate::maps::{address, ma_ends, ma_marked, ma_sockets};
+use crate::gate;
+use crate::habits;
+use crate::leaving::{self, leave, want};
+use crate::maps::{address, ma_ends, ma_marked, ma_sockets, offset};
 use crate::pair;
 use crate::promote::candidate;
 use crate::record::{account, find, mark, marked_since, policy_in, refresh, unmark};
-use crate::rescue;
 use crate::socket::{Other, Own, TCP_CLOSE};
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_lookup_elem, bpf_sk_lookup_tcp, bpf_sk_release};
@@ -22,14 +24,13 @@ use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
-use meshaccel_abi::connection::{
-    PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
-};
-use meshaccel_abi::policy::{EAGER, RETIRE};
-use meshaccel_abi::visit::{DONE, GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUT_OF_REACH, REVIEW, WAKE_OWN};
+use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
+use meshaccel_abi::policy::EAGER;
+use meshaccel_abi::visit::{DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, REVIEW, WAKE};
 use meshaccel_abi::{Connection, EndId, Event, Policy, Reason, SocketKey};
-use meshaccel_decide::attention;
+use meshaccel_decide::habits::may_enter;
 use meshaccel_decide::side::side;
+use meshaccel_decide::{attention, demands};
 
 #[classifier]
 pub fn ma_visit(ctx: TcContext) -> i32 {
@@ -57,17 +58,28 @@ fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
         return out_of_reach(&id, &key, state);
     }
     let done = match (Own::new(socket), find(socket)) {
-        (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => {
-            let outcome = visit(own, connection, purpose == REVIEW);
-            let promoted = if connection.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
-            let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { IS_PAIRED };
-            outcome | promoted | paired
-        }
+        (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => look_at(own, connection, purpose),
         _ => out_of_reach(&id, &key, state),
     };
     // SAFETY: the reference that `reach` gave.
     unsafe { bpf_sk_release(socket) };
     done
+}
+
+/// What became of a recorded socket: an outcome, and what it is.
+#[inline(always)]
+pub fn look_at(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
+    let outcome = match purpose {
+        LEAVE => leaves(own, connection),
+        GATED => {
+            gate::opened(connection.id);
+            DONE
+        }
+        _ => visit(own, connection, purpose == REVIEW),
+    };
+    let promoted = if connection.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
+    let paired = if connection.peer_state == PEER_UNKNOWN { 0 } else { IS_PAIRED };
+    outcome | promoted | paired
 }
 
 /// Most records are removed by sock_ops when the socket closes; adopted sockets have no such callback, and nobody listens while
@@ -124,6 +136,13 @@ fn out_of_reach(id: &EndId, key: &SocketKey, state: u32) -> u32 {
     OUT_OF_REACH
 }
 
+/// Of one that is to leave.
+#[inline(always)]
+fn leaves(own: Own, connection: &mut Connection) -> u32 {
+    refresh(connection);
+    leave(own, connection)
+}
+
 /// Of any socket in a review, else of a marked one.
 #[inline(always)]
 fn visit(own: Own, connection: &mut Connection, reviews: bool) -> u32 {
@@ -134,24 +153,19 @@ fn visit(own: Own, connection: &mut Connection, reviews: bool) -> u32 {
         let Some(marked) = marked_since(connection) else { return DONE };
         since = marked;
     }
-    match (move_on(own, connection), reviews) {
+    match (move_on(own, connection, reviews), reviews) {
         (Some(policy), true) => reviewed(own, connection, policy, before),
-        (Some(_), false) => return passed(own, connection, since),
-        (None, true) => {}
-        (None, false) => unmark(connection),
+        (Some(_), false) => passed(own, connection, since),
+        (None, true) => DONE,
+        (None, false) => {
+            unmark(connection);
+            DONE
+        }
     }
-    DONE
 }
 
 #[inline(never)]
 fn passed(own: Own, connection: &mut Connection, since: u64) -> u32 {
-    let outcome = rescue::visit(connection);
-    if outcome != DONE {
-        return outcome;
-    }
-    if rescue::must_wake(connection) {
-        return WAKE_OWN;
-    }
     if connection.state == STATE_CANDIDATE && is_over(connection, since) {
         connection.segments_seen = segments(own);
         unmark(connection);
@@ -160,17 +174,31 @@ fn passed(own: Own, connection: &mut Connection, since: u64) -> u32 {
 }
 
 #[inline(never)]
-fn reviewed(own: Own, connection: &mut Connection, policy: &Policy, before: u32) {
+fn reviewed(own: Own, connection: &mut Connection, policy: &Policy, before: u32) -> u32 {
     account(connection);
-    if rescue::is_due(connection) {
-        rescue::hold(connection);
-    } else if connection.state == STATE_CANDIDATE
+    if connection.state != STATE_CANDIDATE {
+        // Also of one of which nobody was told.
+        let outcome = leaving::reviewed(own, connection);
+        return if outcome == WAKE || must_wake(connection) { WAKE } else { DONE };
+    }
+    if must_wake(connection) {
+        return WAKE;
+    }
+    if connection.state == STATE_CANDIDATE
         && attention::is_due(policy.flags & EAGER != 0, own.segments_in(), own.segments_out())
         && (connection.segments_seen != segments(own) || connection.reason != before)
         && marked_since(connection).is_none()
     {
         mark(connection);
     }
+    DONE
+}
+
+/// Has this socket left, and its reader not been woken, because no daemon was there to do it?
+#[inline(always)]
+fn must_wake(connection: &Connection) -> bool {
+    // SAFETY: readable while the program runs (RCU).
+    ma_ends.get_ptr(connection.id).is_some_and(|record| unsafe { (*record).kick } != 0)
 }
 
 /// Has it been visited for long enough in vain?
@@ -190,35 +218,42 @@ fn segments(own: Own) -> u32 {
 /// What its state and its policy ask for. `None`: there is no policy. Not inlined: the compiler would make two of it, a review's
 /// and a pass's, and most of the time until a node is accelerated is the verifier's.
 #[inline(never)]
-fn move_on(own: Own, connection: &mut Connection) -> Option<&'static Policy> {
+fn move_on(own: Own, connection: &mut Connection, reviews: bool) -> Option<&'static Policy> {
     refresh(connection);
     // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
     // after everything in it was retired.
     let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
     let peer = pair::find(connection, policy.flags);
-    if let Some(reason) = forbidden(connection, policy, &peer)
-        && connection.no_gain == 0
-    {
-        // Its messages pass from now on, and its reader goes the way of those that gain nothing; both ends do so.
-        connection.no_gain = reason as u32;
-        rescue::hold(connection);
+    if connection.state == STATE_CANDIDATE {
+        candidate(own, connection, policy, peer);
+        return Some(policy);
     }
-    match connection.state {
-        STATE_CANDIDATE => candidate(own, connection, policy, peer),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if policy.flags & RETIRE != 0 => leave(own, connection),
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if is_alone(connection, &peer) => {
-            begin_leaving(connection, Reason::PeerNotPromoted);
-            mark(connection);
-        }
-        STATE_PROMOTED_EARLY | STATE_PROMOTED_LATE if connection.unread_since != 0 => entered_unread(own, connection),
-        STATE_LEAVING => leaving(own, connection),
+    let reason = leaving::reason(own, connection, policy, &peer);
+    let reason = reason.or_else(|| if reviews { reads_wrongly(own, connection) } else { None });
+    if let Some(reason) = reason {
+        want(&connection.id, reason as u32);
+    } else if !reviews && connection.peer_state != PEER_UNKNOWN {
         // Of an end whose peer is not known yet, the next pass will see whether it came.
-        _ if connection.sender_passed == 0 && connection.held_since == 0 && connection.peer_state != PEER_UNKNOWN => {
-            unmark(connection)
-        }
-        _ => {}
+        unmark(connection);
     }
     Some(policy)
+}
+
+/// Has this end's application taken to something that the redirected queue does not serve, or another program to its bytes?
+#[inline(always)]
+fn reads_wrongly(own: Own, connection: &Connection) -> Option<Reason> {
+    let this = Other(own.address());
+    if this.is_diverted() {
+        return Some(Reason::InAnotherSockmap);
+    }
+    let habits = habits::of_port(connection.slot, &connection.key, &connection.id);
+    if let Err(reason) = may_enter(habits, &habits::kernel()) {
+        return Some(reason);
+    }
+    match demands::reader(&this.reading(this.file())?, offset!(blocking_waits) != 0) {
+        Err(reason @ (Reason::BlockingReader | Reason::ReaderOptions)) => Some(reason),
+        _ => None,
+    }
 }
 
 /// Policy may have been edited since the socket was recorded: whose end it is follows from ports and users that policy names.

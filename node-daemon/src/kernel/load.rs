@@ -15,8 +15,11 @@ use thiserror::Error;
 use super::casts;
 use super::passes::Pass;
 use super::pins::Layout;
-use super::visits::Visits;
-use crate::sys::{bpf, trace};
+use super::verifier;
+use super::visits::{Visits, Way};
+use super::watch::{HabitWatch, Watch};
+use crate::sys::bpf;
+use crate::sys::trace::SystemCall;
 
 /// What can go wrong. Each names the program or map, and carries the kernel's errno.
 #[derive(Debug, Error)]
@@ -28,7 +31,15 @@ pub enum LoadError {
     #[error("cannot read the kernel's type information")]
     Btf(#[source] aya::BtfError),
     #[error("the kernel refused the program {program}: {reason}")]
-    Program { program: &'static str, reason: String },
+    Program {
+        program: &'static str,
+        /// The error number in words, and the verdict.
+        reason: String,
+        /// The verifier's last word. `None`: it did not come to it.
+        verdict: Option<String>,
+        #[source]
+        source: Option<io::Error>,
+    },
     #[error("cannot open the cgroup {path}")]
     Cgroup {
         path: PathBuf,
@@ -49,11 +60,21 @@ pub enum LoadError {
     },
 }
 
-/// Sizes of the tables.
+/// Sizes of the tables, and what is to be done without.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
     /// Connections that can be accelerated at once: two sockets each.
     pub connections: u32,
+    pub without: Without,
+}
+
+/// What this kernel has, and is not to be used: to compare with kernels that lack it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Without {
+    /// Sockets are visited by scans.
+    pub classifier: bool,
+    /// What applications do is seen by tracepoints.
+    pub fentry: bool,
 }
 
 /// What stays in this process after loading.
@@ -64,13 +85,19 @@ pub struct Loaded {
     pub kick: Pass,
     /// The program that looks at one socket.
     pub visits: Visits,
-    /// Sees who splices; attached while somebody is redirected to.
-    pub splice: SpliceWatch,
+    /// See what applications do; attached while somebody is redirected to.
+    pub habits: HabitWatch,
+    /// Has calls that receive wait; attached while a socket is to leave for which that matters.
+    pub gate: Gate,
 }
 
 /// The object with its programs loaded.
 pub struct Programs {
     ebpf: Ebpf,
+    /// Sockets are visited by scans.
+    scans: bool,
+    /// How it is seen what applications do.
+    watch: Watch,
 }
 
 impl Programs {
@@ -96,11 +123,29 @@ impl Programs {
         for (name, target) in ITERATORS {
             load_program(&mut ebpf, name, |program: &mut Iter| program.load(target, &btf))?;
         }
-        load_program(&mut ebpf, names::VISIT, SchedClassifier::load)?;
+        let by_classifier = match capacity.without.classifier {
+            true => Err(LoadError::Missing(names::VISIT)),
+            false => load_program(&mut ebpf, names::VISIT, SchedClassifier::load),
+        };
+        if let Err(error) = &by_classifier {
+            // From Linux 7.3 on a classifier may not change a SOCKHASH.
+            tracing::debug!(%error, "Sockets are visited by scans");
+            for name in names::SCANS {
+                load_program(&mut ebpf, name, |program: &mut Iter| program.load("tcp", &btf))?;
+            }
+        }
         load_program(&mut ebpf, names::SKMSG, SkMsg::load)?;
-        load_program(&mut ebpf, names::SPLICE, TracePoint::load)?;
+        for name in names::GATES {
+            load_program(&mut ebpf, name, TracePoint::load)?;
+        }
+        let watch = Watch::load(&mut ebpf, &btf, capacity.without.fentry)?;
         load_program(&mut ebpf, names::SOCKOPS, SockOps::load)?;
-        Ok(Self { ebpf })
+        Ok(Self { ebpf, scans: by_classifier.is_err(), watch })
+    }
+
+    /// How it is seen what applications do.
+    pub(super) const fn watch(&self) -> Watch {
+        self.watch
     }
 
     /// Attaches sk_msg to the SOCKHASH.
@@ -118,12 +163,15 @@ impl Programs {
             .map_err(|source| LoadError::Attach { program: names::SOCKOPS, source })
     }
 
-    /// Links the program that sees splice(2).
-    pub fn link_splice(&self) -> Result<OwnedFd, LoadError> {
-        let program = self.program(names::SPLICE)?;
-        trace::system_call("splice")
-            .and_then(|event| bpf::link_tracepoint(program.as_fd(), event.as_fd()))
-            .map_err(|source| LoadError::Attach { program: names::SPLICE, source })
+    fn gate(&self) -> Result<Gate, LoadError> {
+        let program = |name| {
+            let program = self.program(name)?.as_fd().try_clone_to_owned();
+            program.map_err(|source| LoadError::Attach { program: name, source })
+        };
+        let [one, other] = names::GATES.map(program);
+        // Without tracefs nobody's habits are seen, and no gate is asked for.
+        let calls = GATED.iter().filter_map(|call| SystemCall::find(call).ok()).collect();
+        Ok(Gate { programs: [one?, other?], calls })
     }
 
     /// Links an iterator.
@@ -131,12 +179,17 @@ impl Programs {
         bpf::link_iterator(self.program(name)?.as_fd()).map_err(|source| LoadError::Attach { program: name, source })
     }
 
-    /// What looks at sockets one by one.
+    /// What looks at sockets.
     pub fn visits(&self, layout: &Layout) -> Result<Visits, LoadError> {
-        let program = self.program(names::VISIT)?.as_fd().try_clone_to_owned();
-        program
-            .and_then(|program| Visits::open(program, layout))
-            .map_err(|source| LoadError::Attach { program: names::VISIT, source })
+        let failed = |source| LoadError::Attach { program: names::VISIT, source };
+        let way = if self.scans {
+            let [a, b, c, d] =
+                names::SCANS.map(|name| self.link_iterator(name).map(|link| Pass::from_link(name, link)));
+            Way::Scans([a?, b?, c?, d?])
+        } else {
+            Way::Classifier(self.program(names::VISIT)?.as_fd().try_clone_to_owned().map_err(failed)?)
+        };
+        Visits::open(way, layout).map_err(failed)
     }
 
     fn sockets(&self) -> Result<BorrowedFd<'_>, LoadError> {
@@ -146,7 +199,7 @@ impl Programs {
         }
     }
 
-    fn program(&self, name: &'static str) -> Result<&ProgramFd, LoadError> {
+    pub(super) fn program(&self, name: &'static str) -> Result<&ProgramFd, LoadError> {
         let program = self.ebpf.program(name).ok_or(LoadError::Missing(name))?;
         program.fd().map_err(|error| refused(name, &error))
     }
@@ -155,10 +208,12 @@ impl Programs {
 /// Iterators and what they iterate over.
 const ITERATORS: [(&str, &str); 4] =
     [(names::KICK, "tcp"), (names::ADOPT, "tcp"), (names::LIST, "task_file"), (names::RETIRE, "task_file")];
+/// The calls that receive, and may wait.
+const GATED: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
 /// Iterators that are pinned.
 const PINNED: [&str; 2] = [names::LIST, names::RETIRE];
 
-fn load_program<'a, P>(
+pub(super) fn load_program<'a, P>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
     load: impl FnOnce(&mut P) -> Result<(), ProgramError>,
@@ -176,14 +231,14 @@ where
 /// the debug log.
 fn refused(program: &'static str, error: &ProgramError) -> LoadError {
     let ProgramError::LoadError { io_error, verifier_log } = error else {
-        return LoadError::Program { program, reason: error.to_string() };
+        return LoadError::Program { program, reason: error.to_string(), verdict: None, source: None };
     };
     let log = verifier_log.to_string();
     tracing::debug!(program, log, "The verifier's log");
-    // After its last word comes "processed 123 insns (limit 1000000) ...".
-    let last = log.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("processed "));
-    let reason = last.map_or_else(|| io_error.to_string(), |last| format!("{io_error}: {last}"));
-    LoadError::Program { program, reason }
+    let verdict = verifier::last_word(&log).map(str::to_owned);
+    let reason = verdict.as_ref().map_or_else(|| io_error.to_string(), |verdict| format!("{io_error}: {verdict}"));
+    let source = io_error.raw_os_error().map(io::Error::from_raw_os_error);
+    LoadError::Program { program, reason, verdict, source }
 }
 
 /// Loads, attaches and pins everything. What is pinned already is taken over: maps are opened, the sock_ops link gets
@@ -209,45 +264,43 @@ pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &
         adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?),
         kick: Pass::from_link(names::KICK, programs.link_iterator(names::KICK)?),
         visits: programs.visits(layout)?,
-        splice: SpliceWatch::new(programs, layout),
+        gate: programs.gate()?,
+        habits: HabitWatch::new(programs, layout.clone(), offsets.habits_seen),
     })
 }
 
-/// The link of the program that sees splice(2). A tracepoint of system calls makes every call of the node some 12 ns slower,
-/// so it is there only while it is needed; pinned, so that it outlives this process as redirection does.
-pub struct SpliceWatch {
-    programs: Programs,
-    pin: PathBuf,
+/// The program that has calls wait which receive from a socket that is to leave. Not pinned: nobody is to leave without a daemon.
+pub struct Gate {
+    programs: [OwnedFd; 2],
+    calls: Vec<SystemCall>,
 }
 
-impl SpliceWatch {
-    fn new(programs: Programs, layout: &Layout) -> Self {
-        Self { programs, pin: layout.path(names::SPLICE) }
+impl Gate {
+    /// The same for another thread.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let [one, other] = &self.programs;
+        Ok(Self { programs: [one.try_clone()?, other.try_clone()?], calls: self.calls.clone() })
     }
 
-    /// Attaches (anew: a link of an earlier daemon runs that daemon's program).
-    pub fn attach(&self) -> Result<(), LoadError> {
-        replace_pin(&self.programs.link_splice()?, &self.pin)
-    }
-
-    /// Detaches; nothing to detach is fine.
-    pub fn detach(&self) -> Result<(), LoadError> {
-        match std::fs::remove_file(&self.pin) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(LoadError::Pin { path: self.pin.clone(), source })
-            }
-            _ => Ok(()),
-        }
+    /// It is there for as long as the links are. `turn`: one more than the last time, since that one may not be gone yet.
+    pub fn attach(&self, turn: usize) -> io::Result<Vec<OwnedFd>> {
+        let program = &self.programs[turn % 2];
+        self.calls.iter().map(|call| bpf::link_tracepoint(program.as_fd(), call.open()?.as_fd())).collect()
     }
 }
 
 /// Pins, in place of what is pinned there.
-fn replace_pin(object: &OwnedFd, path: &Path) -> Result<(), LoadError> {
+pub(super) fn replace_pin(object: &OwnedFd, path: &Path) -> Result<(), LoadError> {
+    remove_pin(path)?;
+    bpf::pin(object.as_fd(), path).map_err(|source| LoadError::Pin { path: path.to_owned(), source })
+}
+
+/// Unpins; nothing there is fine.
+pub(super) fn remove_pin(path: &Path) -> Result<(), LoadError> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(LoadError::Pin { path: path.to_owned(), source });
+            Err(LoadError::Pin { path: path.to_owned(), source })
         }
-        _ => {}
+        _ => Ok(()),
     }
-    bpf::pin(object.as_fd(), path).map_err(|source| LoadError::Pin { path: path.to_owned(), source })
 }

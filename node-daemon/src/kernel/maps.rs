@@ -91,7 +91,7 @@ macro_rules! open {
         $variant(data).try_into().map_err(open)?
     }};
 }
-pub(super) use open;
+pub(crate) use open;
 
 impl Maps {
     /// Opens what is pinned.

@@ -1,9 +1,8 @@
 //! Runs the iterators and reads what they write.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use bytemuck::Pod;
 use meshaccel_abi::{AdoptSample, ConnectionRow, EndId, names};
@@ -12,7 +11,8 @@ use thiserror::Error;
 use super::maps::Maps;
 use super::pins::Layout;
 use crate::adopt;
-use crate::sys::{bpf, netns};
+use crate::sys::bpf;
+use crate::sys::netns::Namespace;
 
 /// What can go wrong with a pass.
 #[derive(Debug, Error)]
@@ -32,6 +32,7 @@ pub enum PassError {
 }
 
 /// A linked iterator.
+#[derive(Debug)]
 pub struct Pass {
     name: &'static str,
     link: OwnedFd,
@@ -42,6 +43,11 @@ impl Pass {
     pub fn open(layout: &Layout, name: &'static str) -> Result<Self, PassError> {
         let link = bpf::open_pin(&layout.path(name)).map_err(|source| PassError::Open { name, source })?;
         Ok(Self { name, link })
+    }
+
+    /// The same for another thread.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { name: self.name, link: self.link.try_clone()? })
     }
 
     /// From a link that is not pinned.
@@ -76,9 +82,10 @@ impl Pass {
     }
 }
 
-/// Wakes the readers of sockets that were taken out in the namespace at `path`.
-pub fn kick(link: &Pass, path: &Path) -> Result<(), PassError> {
-    netns::enter(path, || link.run(|_: &u8| {}))
+/// Wakes the readers of sockets that were taken out in a namespace.
+pub fn kick(link: &Pass, namespace: &Namespace) -> Result<(), PassError> {
+    namespace
+        .enter(|| link.run(|_: &u8| {}))
         .unwrap_or_else(|source| Err(PassError::Open { name: names::KICK, source }))
 }
 
@@ -100,32 +107,55 @@ pub fn retire(layout: &Layout) -> Result<u64, PassError> {
     Ok(remaining)
 }
 
-/// Records the connections that were open in these namespaces before anyone recorded them. All namespaces are sampled
-/// before any pairing, since the two ends of a connection may be in two of them.
-pub fn adopt(link: &Pass, maps: &mut Maps, namespaces: &[&Path]) -> Result<usize, PassError> {
-    let run = |path: &Path, row: &mut (dyn FnMut(&AdoptSample) + Send)| {
-        netns::enter(path, || link.run(row))
-            .unwrap_or_else(|source| Err(PassError::Open { name: names::ADOPT, source }))
-    };
-    let mut samples = Vec::new();
-    for path in namespaces {
-        // A namespace that went away meanwhile has no connections left.
-        if let Err(error) = run(path, &mut |sample| samples.push(*sample)) {
-            tracing::debug!(path = %path.display(), %error, "Skipped a network namespace that cannot be sampled");
+/// Records the connections that were open within these namespaces, or between them, before anyone recorded them.
+pub fn adopt(link: &Pass, maps: &mut Maps, namespaces: &[&Namespace]) -> usize {
+    let mut samples = Samples::default();
+    for namespace in namespaces {
+        samples.take(link, namespace);
+    }
+    samples.adopt(link, maps)
+}
+
+/// Sockets that nobody has recorded, of some namespaces. All are sampled before any pairing, since the two ends of a connection
+/// may be in two of them. It may take its time: what is sampled never changes while the socket lives.
+#[derive(Debug, Default)]
+pub struct Samples(Vec<(Namespace, Vec<AdoptSample>)>);
+
+impl Samples {
+    /// Those of one more namespace.
+    pub fn take(&mut self, link: &Pass, namespace: &Namespace) {
+        let mut samples = Vec::new();
+        match in_namespace(link, namespace, |sample| samples.push(*sample)) {
+            Ok(()) => self.0.push((namespace.clone(), samples)),
+            // One that went away meanwhile has no connections left.
+            Err(error) => {
+                tracing::debug!(path = %namespace.display(), %error, "Skipped a network namespace that cannot be sampled");
+            }
         }
     }
-    let identities: Vec<(u64, EndId)> = adopt::pair(&samples);
-    for &(cookie, id) in &identities {
-        if let Err(error) = maps.adopt(cookie, id) {
-            tracing::warn!(%error, "Could not adopt all connections that are open already");
-            break;
+
+    /// Pairs them and records those with a peer among them: how many. Goes only where there are such.
+    pub fn adopt(self, link: &Pass, maps: &mut Maps) -> usize {
+        let all: Vec<AdoptSample> = self.0.iter().flat_map(|(_, samples)| samples).copied().collect();
+        let identities: HashMap<u64, EndId> = adopt::pair(&all).into_iter().collect();
+        for (&cookie, &id) in &identities {
+            if let Err(error) = maps.adopt(cookie, id) {
+                tracing::warn!(%error, "Could not adopt all connections that are open already");
+                break;
+            }
         }
+        for (namespace, samples) in &self.0 {
+            if samples.iter().any(|sample| identities.contains_key(&sample.socket_cookie)) {
+                let _ = in_namespace(link, namespace, |_| {});
+            }
+        }
+        for &cookie in identities.keys() {
+            maps.adopted(cookie);
+        }
+        identities.len()
     }
-    for path in namespaces {
-        let _ = run(path, &mut |_| {});
-    }
-    for (cookie, _) in &identities {
-        maps.adopted(*cookie);
-    }
-    Ok(identities.len())
+}
+
+fn in_namespace(link: &Pass, namespace: &Namespace, row: impl FnMut(&AdoptSample) + Send) -> Result<(), PassError> {
+    namespace.enter(|| link.run(row)).unwrap_or_else(|source| Err(PassError::Open { name: names::ADOPT, source }))
 }

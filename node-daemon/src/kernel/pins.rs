@@ -3,18 +3,27 @@
 //! `<bpffs>/layout-<N>/` holds the maps, the sock_ops link (`ma_sockops`) and the links of two iterators of one layout version.
 //! A daemon of layout M that finds another `layout-<N>` retires it: switches it off by its `ma_switches`, reads its
 //! `ma_retire` until nothing remains, and removes the folder. Those two names and formats never change.
+//!
+//! All is below the root folder, the self-test's own pins too (`probe-<pid>/`): in a cluster the daemon has only that of the
+//! node's bpffs. There it is a mount, and stays when everything else goes: an empty folder.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use meshaccel_abi::{LAYOUT, names};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use thiserror::Error;
 
-use crate::sys::files;
+use crate::sys::{bpf, files};
 
 /// Where to pin unless told otherwise.
 pub const DEFAULT: &str = "/sys/fs/bpf/meshaccel";
-const SYSTEM_BPFFS: &str = "/sys/fs/bpf";
+/// Where every distribution mounts the system's.
+pub const SYSTEM_BPFFS: &str = "/sys/fs/bpf";
+/// What the names of the self-tests' folders begin with; the pid follows.
+const SELF_TEST: &str = "probe-";
 
 /// What can go wrong with the folder.
 #[derive(Debug, Error)]
@@ -23,6 +32,14 @@ pub enum PinsError {
     Mount(#[source] io::Error),
     #[error("{path} is not on a BPF file system: mount one there, or name a folder below {SYSTEM_BPFFS} with --bpffs")]
     NotBpffs { path: PathBuf },
+    #[error("no BPF file system is mounted at {path}, and one that a container mounts ends with it")]
+    NotMounted { path: PathBuf },
+    #[error("cannot open {path}")]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot create {path}")]
     Create {
         path: PathBuf,
@@ -31,6 +48,14 @@ pub enum PinsError {
     },
     #[error("cannot remove {path}")]
     Remove {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("meshaccel is being installed or uninstalled at {path} just now; try again when that is over")]
+    Busy { path: PathBuf },
+    #[error("cannot lock {path}")]
+    Lock {
         path: PathBuf,
         #[source]
         source: io::Error,
@@ -62,18 +87,42 @@ impl Layout {
         self.path(names::SOCKOPS)
     }
 
+    /// May this process open what is pinned here? Nothing being there is no reason to say no.
+    pub fn may_open(&self) -> Result<(), PinsError> {
+        let path = self.path(names::RETIRE);
+        match bpf::open_pin(&path) {
+            Err(source) if source.kind() == io::ErrorKind::PermissionDenied => Err(PinsError::Open { path, source }),
+            _ => Ok(()),
+        }
+    }
+
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Unpins everything: the sock_ops link first, so that nothing new is recorded, the maps last. Gives what it
-    /// removed.
+    /// Who installs or uninstalls does so alone: the lock goes with the process, however that ends.
+    pub fn lock(&self, wait: bool) -> Result<Flock<File>, PinsError> {
+        let failed = |source| PinsError::Lock { path: self.folder.clone(), source };
+        let folder = File::open(&self.folder).map_err(failed)?;
+        let how = if wait { FlockArg::LockExclusive } else { FlockArg::LockExclusiveNonblock };
+        Flock::lock(folder, how).map_err(|(_, errno)| match errno {
+            Errno::EWOULDBLOCK => PinsError::Busy { path: self.folder.clone() },
+            other => failed(other.into()),
+        })
+    }
+
+    /// Unpins everything: the sock_ops link first, so that nothing new is recorded, then the maps, and last what tells
+    /// the next installation that this did not come to its end. Gives what it removed.
     pub fn remove(&self) -> Result<Vec<PathBuf>, PinsError> {
         let mut paths = list(&self.folder)?;
         paths.sort_by_key(|path| {
             let is = |name: &str| path.file_name().is_some_and(|f| f == name);
-            if is(names::SOCKOPS) { 0 } else { 1 + usize::from(names::MAPS.iter().any(|name| is(name))) }
+            match () {
+                () if is(names::SOCKOPS) => 0,
+                () if is(names::RETIRING) => 3,
+                () => 1 + usize::from(names::MAPS.iter().any(|name| is(name))),
+            }
         });
         for path in &paths {
             std::fs::remove_file(path).map_err(|source| PinsError::Remove { path: path.clone(), source })?;
@@ -120,10 +169,14 @@ impl Pins {
         Ok(versions.collect())
     }
 
-    /// Makes the folder of our layout, mounting the system's bpffs if nobody has.
+    /// Makes the folder of our layout, mounting the system's bpffs if nobody has. Not in a container: nobody else would see it,
+    /// and with the container all that is pinned there would go, redirected bytes that nobody has read yet among it.
     pub fn create(&self) -> Result<Layout, PinsError> {
         let system = Path::new(SYSTEM_BPFFS);
         if self.root.starts_with(system) && !files::is_bpffs(system) {
+            if files::is_in_container() {
+                return Err(PinsError::NotMounted { path: system.to_owned() });
+            }
             files::mount_bpffs(system).map_err(PinsError::Mount)?;
             tracing::info!(path = SYSTEM_BPFFS, "Mounted a BPF file system");
         }
@@ -136,6 +189,20 @@ impl Pins {
             return Err(PinsError::NotBpffs { path: self.root.clone() });
         }
         Ok(layout)
+    }
+
+    /// Where a self-test of the process `pid` pins.
+    pub fn self_test(&self, pid: u32) -> Self {
+        Self { root: self.root.join(format!("{SELF_TEST}{pid}")) }
+    }
+
+    /// Self-tests that have not been removed (yet), with their processes.
+    pub fn self_tests(&self) -> Result<Vec<(u32, Self)>, PinsError> {
+        if !self.root.exists() {
+            return Ok(Vec::new());
+        }
+        let pid = |path: &Path| path.file_name()?.to_str()?.strip_prefix(SELF_TEST)?.parse().ok();
+        Ok(list(&self.root)?.into_iter().filter_map(|root| Some((pid(&root)?, Self { root }))).collect())
     }
 
     /// Removes the root folder if nothing is left in it.

@@ -1,39 +1,51 @@
-//! Has the programs visit recorded sockets: the marked ones ([`Visits::pass`]), or all ([`Visits::review`]).
+//! Has the programs visit recorded sockets: the marked ones ([`Visits::pass`]), one that is to leave ([`Visits::leave`]), or
+//! all ([`Visits::review`]).
 //!
 //! Those that are not promoted are reached from their own network namespace only, so it is entered for them. Where it is not
 //! known (any more), promoted ones are visited all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use meshaccel_abi::visit::{
-    GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUTCOME, PASS, PENDING, REVIEW, WAKE_OWN, WAKE_PEER, visit,
+    GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, OUTCOME, PASS, PENDING, PENDING_GATE, REVIEW,
+    Scanned, WAKE, visit,
 };
 use meshaccel_abi::{EndId, EndRecord, Mark, names};
 
 use super::maps::Slot;
-use super::passes::PassError;
+use super::passes::{Pass, PassError};
 use super::pins::Layout;
-use crate::sys::netns::NetnsCookie;
+use crate::sys::netns::{Namespace, NetnsCookie, Traveller};
 use crate::sys::{bpf, netns};
 
 /// Where the network namespaces are.
-pub type Residences = BTreeMap<NetnsCookie, PathBuf>;
+pub type Residences = BTreeMap<NetnsCookie, Namespace>;
 
-/// What a pass did.
+/// What visits of some sockets have left to do.
 #[derive(Clone, Debug, Default)]
-pub struct Promoted {
+pub struct Visited {
     /// Namespaces in which readers must be woken.
-    pub rescued: BTreeSet<NetnsCookie>,
-    /// Some application is held and waits for the next pass.
-    pub pending: bool,
-    /// Some socket is still to be visited.
-    pub marked: bool,
+    pub to_wake: BTreeSet<NetnsCookie>,
+    /// Some of them are to be visited again.
+    pub again: bool,
     /// What it cost: time on a processor.
     pub took: Duration,
+}
+
+/// What became of a socket that is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// It has left, or is not there any more.
+    Done,
+    /// It has left, and its reader must be woken.
+    Wake,
+    /// Something is on its way to it, or unread.
+    NotYet,
+    /// The same, and its receive calls had better be gated.
+    NotYetGate,
 }
 
 /// What a review found.
@@ -41,6 +53,8 @@ pub struct Promoted {
 pub struct Tally {
     /// Recorded and promoted sockets of each slot.
     pub slots: BTreeMap<Slot, SlotTally>,
+    /// Namespaces in which readers must be woken.
+    pub to_wake: BTreeSet<NetnsCookie>,
     /// What it cost: time on a processor.
     pub took: Duration,
 }
@@ -81,42 +95,126 @@ impl Review {
     }
 }
 
-/// The visiting program, and the maps that say whom to visit.
+/// How sockets are visited.
+#[derive(Debug)]
+pub enum Way {
+    /// One at a time, by a classifier that is run for it.
+    Classifier(OwnedFd),
+    /// All of a network namespace, by iterators, one for each purpose.
+    Scans([Pass; 4]),
+}
+
+impl Way {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Classifier(program) => Self::Classifier(program.try_clone()?),
+            Self::Scans([a, b, c, d]) => Self::Scans([a.try_clone()?, b.try_clone()?, c.try_clone()?, d.try_clone()?]),
+        })
+    }
+
+    /// Visits these ends, which live where the calling thread is, and tells what each has become.
+    fn visit<T: Copy>(
+        &self,
+        ends: &[(EndId, T)],
+        purpose: u32,
+        mut became: impl FnMut(T, u32),
+    ) -> Result<(), PassError> {
+        match self {
+            Self::Classifier(program) => {
+                for (id, with) in ends {
+                    became(*with, bpf::run_classifier(program.as_fd(), visit(id, purpose)).map_err(failed)?);
+                }
+            }
+            Self::Scans(scans) => {
+                let mut outcomes = HashMap::new();
+                scans[purpose as usize].run(|row: &Scanned| {
+                    outcomes.insert(words(&row.id), row.outcome);
+                })?;
+                for (id, with) in ends {
+                    became(*with, outcomes.get(&words(id)).copied().unwrap_or(OUT_OF_REACH));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn words(id: &EndId) -> [u32; 3] {
+    [id.client_sequence, id.server_sequence, id.role]
+}
+
+/// The visiting programs, and the maps that say whom to visit.
+#[derive(Debug)]
 pub struct Visits {
-    program: OwnedFd,
+    way: Way,
     marked: OwnedFd,
     ends: OwnedFd,
 }
 
 impl Visits {
-    /// Opens the maps that are pinned.
-    pub fn open(program: OwnedFd, layout: &Layout) -> io::Result<Self> {
-        let open = |name| bpf::open_pin(&layout.path(name));
-        Ok(Self { program, marked: open(names::MARKED)?, ends: open(names::ENDS)? })
+    /// The same for another thread.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { way: self.way.try_clone()?, marked: self.marked.try_clone()?, ends: self.ends.try_clone()? })
     }
 
-    /// Pairs, promotes, and takes out applications at which TCP's bytes wait unread.
-    pub fn pass(&self, residences: &Residences) -> Result<Promoted, PassError> {
+    /// Opens the maps that are pinned.
+    pub fn open(way: Way, layout: &Layout) -> io::Result<Self> {
+        let open = |name| bpf::open_pin(&layout.path(name));
+        Ok(Self { way, marked: open(names::MARKED)?, ends: open(names::ENDS)? })
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        match self.way {
+            Way::Classifier(_) => "classifier",
+            Way::Scans(_) => "scan",
+        }
+    }
+
+    /// Pairs and promotes those that are marked.
+    pub fn pass(&self, residences: &Residences) -> Result<Visited, PassError> {
         let start = ThreadTime::now();
         let marked: Vec<(u64, Mark)> = bpf::read_hash(self.marked.as_fd()).map_err(failed)?;
-        let mut promoted = Promoted::default();
+        let mut visited = Visited::default();
         let marked = marked.into_iter().map(|(socket, mark)| (NetnsCookie(mark.netns_cookie), mark.id, socket));
-        let took = self.visit_all(marked, residences, PASS, |cookie, id, socket, outcome| {
-            match outcome & OUTCOME {
-                MARKED => promoted.marked = true,
-                PENDING => promoted.pending = true,
-                WAKE_OWN => {
-                    promoted.rescued.insert(cookie);
-                }
-                WAKE_PEER => promoted.rescued.extend(self.netns_of(&id.peer())),
-                // Its last message may have marked it after it was forgotten.
-                GONE => bpf::delete(self.marked.as_fd(), &socket),
-                _ => {}
+        let took = self.visit_all(marked, residences, PASS, |cookie, socket, outcome| match outcome & OUTCOME {
+            MARKED => visited.again = true,
+            WAKE => {
+                visited.to_wake.insert(cookie);
             }
+            // Its last message may have marked it after it was forgotten.
+            GONE => bpf::delete(self.marked.as_fd(), &socket),
+            _ => {}
         })?;
-        promoted.marked |= !promoted.rescued.is_empty();
-        promoted.took = took + start.elapsed();
-        Ok(promoted)
+        visited.took = took + start.elapsed();
+        Ok(visited)
+    }
+
+    /// Tries to take out one that is to leave. A classifier finds it in the SOCKHASH, and so from anywhere; a scan has to be where
+    /// it lives.
+    pub fn leave(&self, id: &EndId, home: Option<&Namespace>) -> Result<Leave, PassError> {
+        Ok(match self.visit_one(id, home, LEAVE)? & OUTCOME {
+            PENDING => Leave::NotYet,
+            PENDING_GATE => Leave::NotYetGate,
+            WAKE => Leave::Wake,
+            _ => Leave::Done,
+        })
+    }
+
+    /// Its receive calls are gated now.
+    pub fn gated(&self, id: &EndId, home: Option<&Namespace>) -> Result<(), PassError> {
+        self.visit_one(id, home, GATED).map(drop)
+    }
+
+    fn visit_one(&self, id: &EndId, home: Option<&Namespace>, purpose: u32) -> Result<u32, PassError> {
+        let one = || {
+            let mut outcome = OUT_OF_REACH;
+            self.way.visit(&[(*id, ())], purpose, |(), became| outcome = became).map(|()| outcome)
+        };
+        match (&self.way, home) {
+            (Way::Scans(_), Some(home)) => home.enter(one).map_err(failed)?,
+            _ => one(),
+        }
     }
 
     /// Begins to count all sockets, to take back what must leave, and to remove records of sockets that are gone.
@@ -135,9 +233,13 @@ impl Visits {
     pub fn go_on(&self, review: &mut Review, residences: &Residences, most: usize) -> Result<(), PassError> {
         let (start, tally) = (ThreadTime::now(), &mut review.tally);
         let part = review.to_come.split_off(review.to_come.len().saturating_sub(most));
-        let took = self.visit_all(part.into_iter(), residences, REVIEW, |_, _, slot, outcome| {
-            if outcome & OUTCOME == GONE {
-                return;
+        let took = self.visit_all(part.into_iter(), residences, REVIEW, |cookie, slot, outcome| {
+            match outcome & OUTCOME {
+                GONE => return,
+                WAKE => {
+                    tally.to_wake.insert(cookie);
+                }
+                _ => {}
             }
             let slot = tally.slots.entry(slot).or_default();
             slot.recorded += 1;
@@ -149,12 +251,12 @@ impl Visits {
     }
 
     /// Visits these ends, a network namespace after the other, and tells what each has become. Gives the time that it took.
-    fn visit_all<T: Copy + Send>(
+    fn visit_all<T: Copy + Send + Sync>(
         &self,
         ends: impl Iterator<Item = (NetnsCookie, EndId, T)>,
         residences: &Residences,
         purpose: u32,
-        mut became: impl FnMut(NetnsCookie, EndId, T, u32),
+        mut became: impl FnMut(NetnsCookie, T, u32),
     ) -> Result<Duration, PassError> {
         let mut ends: Vec<_> = ends.collect();
         if ends.is_empty() {
@@ -163,33 +265,30 @@ impl Visits {
         // Those whose namespace is not known come first, while the thread has gone nowhere: promoted ones are reached from
         // anywhere.
         ends.sort_by_key(|(cookie, ..)| residences.contains_key(cookie).then_some(*cookie));
-        let visited = netns::travel(|traveller| -> io::Result<_> {
+        let visit_each = |traveller: Option<&Traveller>| -> Result<_, PassError> {
             let start = ThreadTime::now();
-            let (mut outcomes, mut here) = (Vec::with_capacity(ends.len()), None);
-            for (cookie, id, with) in ends {
-                if let Some(path) = residences.get(&cookie).filter(|_| here != Some(cookie)) {
-                    here = Some(cookie);
-                    if let Err(error) = traveller.enter(path) {
-                        // It is gone, and so are its sockets, all but those that somebody has taken elsewhere.
-                        tracing::debug!(path = %path.display(), %error, "Could not enter a network namespace");
-                    }
+            let mut outcomes = Vec::with_capacity(ends.len());
+            for of_one in ends.chunk_by(|(one, ..), (other, ..)| one == other) {
+                let cookie = of_one[0].0;
+                if let (Some(traveller), Some(home)) = (traveller, residences.get(&cookie))
+                    && let Err(error) = traveller.enter(home)
+                {
+                    // It is gone, and so are its sockets, all but those that somebody has taken elsewhere.
+                    tracing::debug!(path = %home.display(), %error, "Could not enter a network namespace");
                 }
-                let outcome = bpf::run_classifier(self.program.as_fd(), visit(&id, purpose))?;
-                outcomes.push((cookie, id, with, outcome));
+                let of_one: Vec<_> = of_one.iter().map(|(_, id, with)| (*id, *with)).collect();
+                self.way.visit(&of_one, purpose, |with, outcome| outcomes.push((cookie, with, outcome)))?;
             }
             Ok((outcomes, start.elapsed()))
-        });
-        let (outcomes, took) = visited.and_then(|visited| visited).map_err(failed)?;
-        for (cookie, id, with, outcome) in outcomes {
-            became(cookie, id, with, outcome);
+        };
+        let (outcomes, took) = match residences.is_empty() {
+            true => visit_each(None)?,
+            false => netns::travel(|traveller| visit_each(Some(traveller))).map_err(failed)??,
+        };
+        for (cookie, with, outcome) in outcomes {
+            became(cookie, with, outcome);
         }
         Ok(took)
-    }
-
-    /// The network namespace of an end.
-    fn netns_of(&self, id: &EndId) -> Option<NetnsCookie> {
-        let end: EndRecord = bpf::lookup(self.ends.as_fd(), id).ok()?;
-        Some(NetnsCookie(end.key.netns_cookie))
     }
 }
 

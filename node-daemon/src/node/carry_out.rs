@@ -8,10 +8,10 @@ use meshaccel_abi::policy::{ENFORCE, RETIRE};
 use meshaccel_service::Chain;
 
 use super::Node;
-use crate::apply::{Resident, apply};
+use crate::apply::apply;
 use crate::kernel::maps::{PodName, Slot};
 use crate::plan::{self, Action, Observed, Target};
-use crate::sys::netns::NetnsCookie;
+use crate::sys::netns::{Namespace, NetnsCookie};
 
 /// Most sockets have left the SOCKHASH so long after they may; the others have unread bytes.
 const RETIRED_WITHIN: Duration = Duration::from_millis(100);
@@ -21,12 +21,12 @@ impl Node {
     pub(super) fn carry_out(
         &mut self,
         targets: &[Target],
-        residents: &BTreeMap<NetnsCookie, Resident<'_>>,
+        residents: &BTreeMap<NetnsCookie, &Namespace>,
         now: Instant,
     ) -> Result<BTreeSet<PodName>, crate::Error> {
         let policies: BTreeMap<_, _> = self.maps.policies()?.into_iter().collect();
         // Before anything may be redirected.
-        self.watch_splices(
+        self.watch_habits(
             targets.iter().any(|target| target.settings.enabled && !target.settings.observe)
                 || policies.values().any(|policy| policy.flags & ENFORCE != 0),
         )?;
@@ -39,6 +39,10 @@ impl Node {
         };
         let plan = plan::plan(targets, &observed);
         let failures = apply(&plan.actions, &mut self.maps, &self.loaded.adopt, residents);
+        let between_pods = |cookie: &NetnsCookie| targets.iter().any(|t| t.cookie == *cookie && t.settings.node_local);
+        if plan.actions.iter().any(|action| matches!(action, Action::Adopt(cookie) if between_pods(cookie))) {
+            self.adoption.want(now);
+        }
         for error in &failures {
             tracing::warn!(error = %Chain(error), "Could not carry out a part of the plan; trying again");
         }
@@ -75,14 +79,14 @@ impl Node {
         ends.filter(|end| *end > now).min()
     }
 
-    fn watch_splices(&mut self, needed: bool) -> Result<(), crate::Error> {
-        if needed != self.watching {
+    fn watch_habits(&mut self, needed: bool) -> Result<(), crate::Error> {
+        if self.watching != Some(needed) {
             if needed {
-                self.loaded.splice.attach()?
+                self.loaded.habits.attach()?
             } else {
-                self.loaded.splice.detach()?
+                self.loaded.habits.detach()?
             }
-            self.watching = needed;
+            self.watching = Some(needed);
         }
         Ok(())
     }

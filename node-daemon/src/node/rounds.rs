@@ -4,14 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::Node;
 use crate::kernel::maps::MapsError;
-use crate::kernel::passes::{self, PassError};
-use crate::kernel::visits::Promoted;
+use crate::kernel::passes::PassError;
 
 /// The pause after a pass is so many times its length: while there are busy connections to judge, that takes at most one
 /// hundredth of a core. It visits no others (see `meshaccel_decide::attention`), so where there are none it takes nothing.
 const PASS_SHARE: u32 = 100;
-/// While somebody waits, whose request may hang on it (see `rescue.rs` of the programs): at most one twentieth.
-const WAITING_SHARE: u32 = 20;
 /// The same for a review, which visits all connections: one thousandth, and half of that when nothing happens. A node with
 /// many of them is reviewed more rarely instead of costing more.
 const REVIEW_SHARE: u32 = 1000;
@@ -19,8 +16,6 @@ const REVIEW_SHARE: u32 = 1000;
 const VISITING: Duration = Duration::from_millis(250);
 /// A pass that the programs ask for comes so long after the last one began.
 const WOKEN: Duration = Duration::from_millis(50);
-/// While a reader waits to be taken out.
-const PENDING: Duration = Duration::from_millis(25);
 /// While there is nothing to visit: whether something has happened that asks for a review.
 const AT_REST: Duration = Duration::from_secs(1);
 /// However expensive passes are, at least this often; reviews after something has happened; and when nothing has.
@@ -37,7 +32,9 @@ impl Node {
     pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
         self.passed = now;
         self.wake.listen()?;
-        let promoted = self.promote()?;
+        let promoted = self.loaded.visits.pass(&self.residences)?;
+        self.pass_pace.took(promoted.took);
+        self.leavers.kick(&promoted.to_wake);
         let happened = self.happened()?;
         if self.under_review.is_none() && self.review_is_due(happened, now) {
             self.reviewed = Some((now, happened));
@@ -46,11 +43,8 @@ impl Node {
         if self.go_on()? {
             return Ok(Duration::ZERO);
         }
-        Ok(match promoted {
-            Promoted { pending: true, .. } => self.pass_pace.pause(WAITING_SHARE, PENDING, LONGEST),
-            Promoted { marked: true, .. } => self.pass_pace.pause(PASS_SHARE, VISITING, LONGEST),
-            _ => AT_REST,
-        })
+        let again = promoted.again || !promoted.to_wake.is_empty();
+        Ok(if again { self.pass_pace.pause(PASS_SHARE, VISITING, LONGEST) } else { AT_REST })
     }
 
     /// Waits until the programs ask for a pass, and gives the time when it may begin.
@@ -59,18 +53,7 @@ impl Node {
             tracing::warn!(%error, "Cannot wait for the programs; passes come by time alone");
             return std::future::pending().await;
         }
-        self.passed + self.pass_pace.pause(WAITING_SHARE, WOKEN, LONGEST)
-    }
-
-    fn promote(&mut self) -> Result<Promoted, PassError> {
-        let promoted = self.loaded.visits.pass(&self.residences)?;
-        self.pass_pace.took(promoted.took);
-        for cookie in &promoted.rescued {
-            let Some(path) = self.residences.get(cookie) else { continue };
-            passes::kick(&self.loaded.kick, path)?;
-            tracing::debug!(netns_cookie = cookie.0, "Took an application with unread bytes back to plain TCP");
-        }
-        Ok(promoted)
+        self.passed + self.pass_pace.pause(PASS_SHARE, WOKEN, LONGEST)
     }
 
     /// The next part of a review that has begun. True: it is not over.
@@ -79,6 +62,7 @@ impl Node {
         self.loaded.visits.go_on(&mut review, &self.residences, PART)?;
         if let Some(tally) = review.result() {
             self.tally = tally.clone();
+            self.leavers.kick(&self.tally.to_wake);
             self.review_pace.took(self.tally.took);
             // There are other numbers to tell.
             self.settled = None;
@@ -95,6 +79,7 @@ impl Node {
         self.loaded.visits.go_on(&mut review, &self.residences, usize::MAX)?;
         if let Some(tally) = review.result() {
             self.tally = tally.clone();
+            self.leavers.kick(&self.tally.to_wake);
         }
         self.under_review = None;
         self.review_pace.took(self.tally.took);

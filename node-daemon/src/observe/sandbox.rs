@@ -1,11 +1,12 @@
-//! From a pod's uid to a process in its sandbox, by the cgroup tree alone: whatever the container runtime, the kubelet puts
+//! From a pod's uid to the processes in its sandbox, by the cgroup tree alone: whatever the container runtime, the kubelet puts
 //! a pod's containers into a cgroup that bears the pod's uid.
 //!
 //! * cgroupfs driver: `.../kubepods[/burstable|/besteffort]/pod<uid>/<container>`
 //! * systemd driver: `.../kubepods-burstable-pod<uid with _>.slice/cri-containerd-<id>.scope` (or `crio-`, `docker-`), with
 //!   whatever prefix the kubelet's own slice gives (kind: `kubelet-kubepods-...`)
 //!
-//! below the root of the cgroup v2 hierarchy, or deeper where the node is itself a container.
+//! below the root of the cgroup v2 hierarchy, or deeper where the node is itself a container. A static pod's cgroup bears the
+//! hash of its manifest instead, since the kubelet runs it before the API server has given it a uid.
 
 use std::collections::HashMap;
 use std::fs;
@@ -90,20 +91,55 @@ fn pod_uid(name: &str) -> Option<String> {
     (digits == 32 && digits + dashes == uid.len() && (dashes == 4 || dashes == 0)).then_some(uid)
 }
 
-/// The process of a pod that is there longest: the sandbox's, or that of its first container. A later one might have been put
-/// into a network namespace of its own by the workload.
-pub fn oldest_process(cgroup: &Path) -> Option<i32> {
-    let containers = fs::read_dir(cgroup).ok()?.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
-    let processes = containers.flat_map(|container| {
-        let text = fs::read_to_string(container.path().join("cgroup.procs")).unwrap_or_default();
-        // 0: a process of another pid namespace, whose number nobody here knows.
-        text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect::<Vec<i32>>()
-    });
-    processes.filter_map(|pid| Some((started(pid)?, pid))).min().map(|(_, pid)| pid)
+/// How deep below a pod's cgroup processes are looked for. A container is one level below it; some runtimes put its processes
+/// another one deeper (crun: `crio-<id>.scope/container`), and a container with an init system of its own has them deeper still.
+const DEEPEST_PROCESS: u32 = 4;
+/// Cgroups of one pod that are looked at: a workload may make as many as it likes.
+const MOST_CGROUPS: usize = 256;
+
+/// The processes of a pod, those that are there longest first: the sandbox's, or that of its first container. A later one might
+/// have been put into a network namespace of its own by the workload.
+pub fn processes(cgroup: &Path) -> Vec<Process> {
+    let mut processes = Vec::new();
+    let (mut level, mut left) = (vec![cgroup.to_owned()], MOST_CGROUPS);
+    // Level by level: what the runtime has made comes before what the workload has.
+    for depth in 0..=DEEPEST_PROCESS {
+        let mut below = Vec::new();
+        for folder in std::mem::take(&mut level) {
+            let Some(rest) = left.checked_sub(1) else { break };
+            left = rest;
+            let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+            // 0: a process of another pid namespace, whose number nobody here knows.
+            let pids = text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0);
+            processes.extend(pids.filter_map(|pid| Some(Process { started: started(pid)?, pid })));
+            if depth < DEEPEST_PROCESS {
+                let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+                let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                below.extend(folders.map(|entry| entry.path()).take(MOST_CGROUPS));
+            }
+        }
+        level = below;
+    }
+    processes.sort_unstable();
+    processes
+}
+
+/// A process, and when it was started, by which it is told from a later one of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Process {
+    started: u64,
+    pub pid: i32,
+}
+
+impl Process {
+    /// The number still means this process.
+    pub fn is_there(self) -> bool {
+        started(self.pid) == Some(self.started)
+    }
 }
 
 /// Has it a network namespace other than its parent's? A runtime puts a process into the pod's cgroup first, and into its
-/// namespaces a moment later; until then it is in the node's own.
+/// namespaces a moment later; until then it is in the node's own. Some that watch over containers (conmon) stay there.
 pub fn has_moved(pid: i32) -> bool {
     // 0: a parent of another pid namespace.
     let parent = field::<i32>(pid, 4).filter(|parent| *parent > 0);

@@ -8,6 +8,7 @@ fn settings() -> Settings {
         eager: false,
         node_local: false,
         any_pair: false,
+        known_proxy: false,
         sidecar_ports: vec![15001, 15006],
         proxy_uids: vec![1337],
         loopback_sources: vec![],
@@ -19,7 +20,7 @@ fn settings() -> Settings {
 
 fn target(number: u64) -> Target {
     let pod = PodName { namespace: "shop".into(), name: format!("pod-{number}") };
-    Target { pod, cookie: NetnsCookie(number), settings: settings(), keep_alive: Duration::from_secs(60) }
+    Target { pod, cookie: NetnsCookie(number), settings: settings(), keep_alive: KeepAlive::NONE }
 }
 
 /// Carries a plan out on plain data.

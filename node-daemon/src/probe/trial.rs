@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, SWITCH_OFF, SWITCH_ON};
-use meshaccel_abi::{Event, Policy};
+use meshaccel_abi::{Event, Policy, habit};
 use meshaccel_service::Chain;
 
 use super::Fionread;
@@ -33,14 +33,17 @@ pub struct Trial {
     pub receive_memory: u32,
     pub fionread: Fionread,
     pub late: bool,
+    /// How sockets are visited, and the time of a processor that one pass took.
+    pub way: &'static str,
+    pub pass: Duration,
     pub blocking_waits: bool,
-    /// Why the calls of splice(2) cannot be seen, or whether one was.
-    pub splices_seen: Result<bool, String>,
+    /// `meshaccel_abi::habit` bits that were seen, or why none can be.
+    pub habits_seen: Result<u32, String>,
 }
 
 impl Trial {
     /// Runs in a thread with a network namespace that ends with it.
-    /// `watch`: whether the program that sees splice(2) could be attached.
+    /// `watch`: whether the programs that see what applications do could be attached.
     pub fn run(layout: &Layout, visits: &Visits, watch: Result<(), LoadError>) -> Result<Self, Error> {
         let failed = |what| move |source| Error::Probe { what, source };
         let watch = watch.map_err(|error| Chain(&error).to_string());
@@ -121,30 +124,60 @@ fn tries(layout: &Layout, visits: &Visits, watch: Result<(), String>) -> Result<
     let nonblocking = |yes| ends.iter().try_for_each(|end| end.set_nonblocking(yes));
     nonblocking(true)?;
     // This thread is in the network namespace.
-    visits.pass(&Residences::new())?;
+    let pass = visits.pass(&Residences::new())?.took;
     nonblocking(false)?;
     exchange(EXCHANGES)?;
     let late = sent_redirected(layout, &client)? > 0;
     let redirected = redirected_messages == 2;
-    let splices_seen = match watch {
+    let habits_seen = match watch {
         Err(error) => Err(error),
-        Ok(()) => {
-            let seen = || -> Result<u64, MapsError> {
-                Ok(maps.events()?.iter().find(|(event, _)| *event == Event::SpliceSeen).map_or(0, |(_, count)| *count))
-            };
-            let before = seen()?;
-            let (_reader, writer) = io::pipe()?;
-            let spliced = ends[1].set_nonblocking(true).map(|()| splice(&ends[1], &writer));
-            tracing::debug!(?spliced, "Spliced to see whether that is seen");
-            Ok(seen()? > before)
-        }
+        Ok(()) => Ok(habits_seen(&maps)?),
     };
-    Ok(Trial { redirected, redirected_messages, receive_memory, fionread, late, blocking_waits, splices_seen })
+    Ok(Trial {
+        redirected,
+        redirected_messages,
+        receive_memory,
+        fionread,
+        late,
+        blocking_waits,
+        way: visits.name(),
+        pass,
+        habits_seen,
+    })
+}
+
+/// Does each thing that an application may take to once, on a connection of its own, and gives what was seen of it.
+fn habits_seen(maps: &Maps) -> Result<u32, Trouble> {
+    let count = |event: Event| -> Result<u64, MapsError> {
+        Ok(maps.events()?.iter().find(|(one, _)| *one == event).map_or(0, |(_, count)| *count))
+    };
+    let seen = |event: Event, act: fn(&TcpStream) -> io::Result<()>| -> Result<bool, Trouble> {
+        let (mut client, mut server) = connect()?;
+        // What it does before it has received anything is no habit.
+        client.write_all(&[7])?;
+        server.read_exact(&mut [0])?;
+        server.set_nonblocking(true)?;
+        let before = count(event)?;
+        act(&server)?;
+        Ok(count(event)? > before)
+    };
+    let splices = seen(Event::SpliceSeen, splice)?;
+    let asks = seen(Event::AskSeen, |server| socket::readable_bytes(server).map(drop))?;
+    let toggles = seen(Event::ToggleSeen, |server| server.set_nonblocking(false))?
+        && seen(Event::ToggleSeen, |server| {
+            nix::fcntl::fcntl(server, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty()))?;
+            Ok(())
+        })?;
+    let bit = |seen: bool, bit: u32| if seen { bit } else { 0 };
+    Ok(bit(splices, habit::SPLICES) | bit(asks, habit::ASKS) | bit(toggles, habit::TOGGLES))
 }
 
 /// One call of splice(2); it finds nothing to move.
-fn splice(socket: &TcpStream, pipe: &io::PipeWriter) -> nix::Result<usize> {
-    nix::fcntl::splice(socket, None, pipe, None, 1, nix::fcntl::SpliceFFlags::SPLICE_F_NONBLOCK)
+fn splice(socket: &TcpStream) -> io::Result<()> {
+    let (_reader, writer) = io::pipe()?;
+    let spliced = nix::fcntl::splice(socket, None, &writer, None, 1, nix::fcntl::SpliceFFlags::SPLICE_F_NONBLOCK);
+    tracing::debug!(?spliced, "Spliced to see whether that is seen");
+    Ok(())
 }
 
 /// Does a blocking receive call wait on when it is woken without bytes? The acknowledgement of its own FIN wakes it.

@@ -9,8 +9,11 @@ use k8s_openapi::jiff::Timestamp;
 use meshaccel_abi::names as programs;
 use meshaccel_crds::conditions::node as reasons;
 use meshaccel_crds::{Conflict, Finding, MeshAcceleration, NodeAccelerationStatus, Phase, Share, rules};
+use meshaccel_service::Chain;
 
+use crate::Error;
 use crate::node::{Node, PodState, PodStatus};
+use crate::probe::Unsupported;
 use crate::select::{Selection, SharedPods, names};
 use crate::source::Objects;
 use crate::status::Status;
@@ -23,25 +26,49 @@ pub struct Seen<'a> {
     /// The programs; `None`: nothing is installed.
     pub node: Option<&'a Node>,
     /// Why nothing can be installed, or not removed.
-    pub failure: Option<&'a str>,
+    pub failure: Option<&'a Failure>,
+    /// Then: programs of an earlier daemon are there, which this one could not take over.
+    pub pinned: bool,
     /// For how long the API server has not answered, and how.
     pub lost: Option<(Duration, String)>,
+}
+
+/// Why the programs cannot be installed, or not removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The condition's.
+    pub reason: &'static str,
+    pub message: String,
+}
+
+impl From<Unsupported> for Failure {
+    fn from(cause: Unsupported) -> Self {
+        Self { reason: cause.reason(), message: cause.to_string() }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { reason: reasons::FAILED, message: Chain(error).to_string() }
+    }
 }
 
 /// The report. `redirectedBytes` are those since this daemon runs, and conditions bear no times: see the reporter.
 #[must_use]
 pub fn compose(seen: &Seen<'_>) -> NodeAccelerationStatus {
-    let leaving = |name: &str| seen.node.map_or(0, |node| node.leaving(name));
+    // What this daemon could not take over it cannot release either, and it does not know whose it is.
+    let leaving = |name: &str| seen.node.map_or(usize::from(seen.pinned), |node| node.leaving(name));
     let redirected = |name: &str| seen.node.map_or(0, |node| node.redirected(name));
     let totals = seen.status.connections;
-    let accelerations = shares(seen, seen.node.is_some(), leaving, redirected);
+    let installed = seen.node.is_some() || seen.pinned;
+    let accelerations = shares(seen, installed, leaving, redirected);
     let pods = seen.status.pods.iter().filter(|pod| is_served(pod)).count();
     NodeAccelerationStatus {
         reported_at: None,
         version: seen.status.version.to_owned(),
         kernel: cut(&seen.status.kernel, rules::MAX_KERNEL),
         lacks: lacks(seen.status),
-        programs: if seen.node.is_some() { attached() } else { Vec::new() },
+        programs: if installed { attached() } else { Vec::new() },
         conditions: vec![ready(seen, &accelerations), current(seen.lost.as_ref())],
         pods: whole(pods),
         connections: whole(totals.promoted / 2),
@@ -93,9 +120,9 @@ fn shares(
     shares.into_values().collect()
 }
 
-fn in_force(failure: Option<&str>, pods: &[&PodStatus]) -> (Phase, String) {
+fn in_force(failure: Option<&Failure>, pods: &[&PodStatus]) -> (Phase, String) {
     if let Some(failure) = failure {
-        return (Phase::Degraded, failure.to_owned());
+        return (Phase::Degraded, failure.message.clone());
     }
     let mut unreachable = pods.iter().filter(|pod| pod.state == PodState::Unreachable);
     match unreachable.next() {
@@ -111,10 +138,10 @@ fn in_force(failure: Option<&str>, pods: &[&PodStatus]) -> (Phase, String) {
     }
 }
 
-fn released(leaving: usize, installed: bool, failure: Option<&str>) -> (Phase, String) {
+fn released(leaving: usize, installed: bool, failure: Option<&Failure>) -> (Phase, String) {
     match (leaving, installed, failure) {
         (0, false, _) => (Phase::Released, String::new()),
-        (_, _, Some(failure)) => (Phase::Releasing, failure.to_owned()),
+        (_, _, Some(failure)) => (Phase::Releasing, failure.message.clone()),
         (0, true, None) => (Phase::Releasing, "the programs are being removed".to_owned()),
         (pods, _, None) => (Phase::Releasing, format!("the connections of {pods} pods are going back to TCP")),
     }
@@ -136,7 +163,7 @@ fn conflicts(shared: &[SharedPods], object: &MeshAcceleration) -> Vec<Conflict> 
 fn ready(seen: &Seen<'_>, shares: &[Share]) -> Condition {
     let degraded: Vec<&Share> = shares.iter().filter(|share| share.phase == Phase::Degraded).collect();
     let (status, reason, message) = match (seen.failure, degraded.first(), seen.node) {
-        (Some(failure), ..) => ("False", reasons::FAILED, failure.to_owned()),
+        (Some(failure), ..) => ("False", failure.reason, failure.message.clone()),
         (None, Some(first), _) => {
             let more = if degraded.len() > 1 { format!(" (and {} more)", degraded.len() - 1) } else { String::new() };
             ("False", reasons::PARTLY, format!("{}: {}{more}", first.name, first.message))
@@ -167,6 +194,10 @@ fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Condition
 }
 
 fn lacks(status: &Status) -> Vec<Finding> {
+    if let Some(unsupported) = &status.unsupported {
+        let what = cut(&unsupported.missing(), rules::MAX_MESSAGE);
+        return vec![Finding { what, consequence: "nothing is accelerated on this node".into() }];
+    }
     let findings = status.capabilities.iter().flat_map(|capabilities| &capabilities.findings);
     let lacking = findings.filter(|finding| !finding.works);
     let lacking =

@@ -1,6 +1,7 @@
 //! Where a pod lives on this machine, or why it is left alone.
 //!
-//! Standalone, annotations say where. In a cluster the kubelet does, by the pod's uid: anybody may write annotations there.
+//! Standalone, annotations say where. In a cluster the kubelet does, by the pod's uid, or a static pod's hash: anybody may write
+//! annotations there.
 //! Nothing is looked up: a path may well lead nowhere.
 
 use std::collections::HashMap;
@@ -12,6 +13,16 @@ use meshaccel_crds::names::{ANNOTATION_ACCELERATE, ANNOTATION_CGROUP, ANNOTATION
 
 use super::{Location, Written, name_of, namespace_of};
 use crate::source::{Located, Problem};
+
+/// Tells a mirror from the pods that the API server starts.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+/// The hash of a static pod's manifest.
+const STATIC_HASH: &str = "kubernetes.io/config.hash";
+
+/// Does `select` read this annotation?
+pub fn is_read(annotation: &str) -> bool {
+    annotation.starts_with("meshaccel.dev/") || annotation == MIRROR || annotation == STATIC_HASH
+}
 
 /// Where a pod lives, and where that is written.
 pub struct Placement {
@@ -37,7 +48,10 @@ impl Places {
     pub fn of(&mut self, pod: &Located<Pod>, problems: &mut Vec<Problem>) -> Result<Placement, String> {
         may_accelerate(pod, problems)?;
         if self.cluster {
-            let uid = pod.object.metadata.uid.clone().ok_or("has no uid")?;
+            let uid = match static_hash(pod) {
+                Some(hash) => hash.to_owned(),
+                None => pod.object.metadata.uid.clone().ok_or("has no uid")?,
+            };
             return Ok(Placement { location: Location::Pod(uid), written: Written::default() });
         }
         let (annotation, path) = written(pod, problems)?;
@@ -79,6 +93,15 @@ fn written<'a>(pod: &'a Located<Pod>, problems: &mut Vec<Problem>) -> Result<(&'
         return Err(mistake(pod, annotation, format!("{path:?} is not an absolute path"), problems));
     }
     Ok((annotation, path))
+}
+
+/// What the kubelet names the cgroup of a static pod by. The API server knows such a pod by a mirror that the kubelet makes
+/// there, whose uid is another. Anybody may write these annotations on a pod of their own, so they may name nothing but a
+/// static pod: a hash has no dashes, and every uid has.
+fn static_hash(pod: &Located<Pod>) -> Option<&str> {
+    annotation(pod, MIRROR)?;
+    let hash = annotation(pod, STATIC_HASH)?;
+    (hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(hash)
 }
 
 /// Whether the pod is one that can be accelerated and wants to be.

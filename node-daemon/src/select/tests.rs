@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::source::Place;
+use crate::source::{NodeIdentity, Place};
 
 mod laws;
 
@@ -173,6 +173,29 @@ fn saying_that_a_pod_may_be_accelerated_changes_nothing() {
     assert_eq!(selection.pods[0].location, Location::Cgroup("/sys/fs/cgroup/web".into()));
 }
 
+/// The kubelet knows it by the hash of its manifest; the uid is that of the mirror at the API server.
+#[test]
+fn a_static_pod_is_found_by_its_hash_and_no_annotation_names_another_pod() {
+    const UID: &str = "3f2c1a9e-8d47-4b60-9c15-7e2a6b0d4f31";
+    const OTHER: &str = "00000000-8d47-4b60-9c15-7e2a6b0d4f31";
+    const HASH: &str = "0123456789abcdef0123456789abcdef";
+    let (mirror, hash) = ("kubernetes.io/config.mirror", "kubernetes.io/config.hash");
+    for (annotations, expected) in [
+        (json!({mirror: HASH, hash: HASH}), HASH),
+        (json!({}), UID),
+        (json!({hash: HASH}), UID),
+        (json!({mirror: OTHER, hash: OTHER}), UID),
+        (json!({mirror: HASH, hash: ""}), UID),
+        (json!({mirror: HASH, hash: "../../0123456789abcdef0123456789"}), UID),
+    ] {
+        let mut pod = annotated("web", annotations.clone());
+        pod["metadata"]["uid"] = json!(UID);
+        let node = NodeIdentity { name: "n".to_owned(), uid: "n-uid".to_owned(), labels: Default::default() };
+        let objects = Objects { node: Some(Arc::new(node)), ..objects(&[all()], &[], &[pod]) };
+        assert_eq!(select(&objects).pods[0].location, Location::Pod(expected.to_owned()), "{annotations}");
+    }
+}
+
 #[test]
 fn two_pods_cannot_live_in_one_place() {
     let place = json!({"meshaccel.dev/netns": "/run/netns/x"});
@@ -258,12 +281,13 @@ fn settings_are_the_objects_own_resolved_for_the_pod() {
             eager: false,
             node_local: false,
             any_pair: false,
+            known_proxy: true,
             sidecar_ports: vec![4140, 4143, 15001, 15006],
             proxy_uids: vec![1337, 2102],
             loopback_sources: vec!["127.0.0.6".parse().unwrap(), "::6".parse().unwrap()],
             excluded_ports: vec![],
-            max_bytes: 262_144,
-            max_messages: 64,
+            max_bytes: 1_048_576,
+            max_messages: 256,
         }
     );
     let spec = json!({
@@ -281,6 +305,7 @@ fn settings_are_the_objects_own_resolved_for_the_pod() {
             eager: true,
             node_local: true,
             any_pair: false,
+            known_proxy: false,
             sidecar_ports: vec![8, 9],
             proxy_uids: vec![7],
             loopback_sources: vec!["::7".parse().unwrap()],

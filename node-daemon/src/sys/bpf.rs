@@ -4,19 +4,22 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bytemuck::Pod;
 
+const MAP_CREATE: u32 = 0;
 const MAP_LOOKUP_ELEM: u32 = 1;
+const MAP_UPDATE_ELEM: u32 = 2;
 const MAP_DELETE_ELEM: u32 = 3;
 const PROG_LOAD: u32 = 5;
 const OBJ_PIN: u32 = 6;
 const OBJ_GET: u32 = 7;
 const PROG_ATTACH: u32 = 8;
 const PROG_TEST_RUN: u32 = 10;
+const RAW_TRACEPOINT_OPEN: u32 = 17;
 const MAP_LOOKUP_BATCH: u32 = 24;
 const LINK_CREATE: u32 = 28;
 const LINK_UPDATE: u32 = 29;
@@ -26,12 +29,7 @@ const ITER_CREATE: u32 = 33;
 const CGROUP_SOCK_OPS: u32 = 3;
 const SK_MSG_VERDICT: u32 = 7;
 const PERF_EVENT: u32 = 41;
-/// `BPF_TRACE_RAW_TP`
-pub const TRACE_RAW_TP: u32 = 23;
-/// `BPF_TRACE_FENTRY`
-pub const TRACE_FENTRY: u32 = 24;
-/// `BPF_TRACE_ITER`
-pub const TRACE_ITER: u32 = 28;
+const TRACE_ITER: u32 = 28;
 
 /// A zeroed `union bpf_attr`, filled in word by word. 128 bytes cover every command used here; the kernel takes a
 /// longer one as long as the rest is zero.
@@ -91,6 +89,12 @@ pub fn link_tracepoint(program: BorrowedFd<'_>, event: BorrowedFd<'_>) -> io::Re
     Attributes::new(&[(0, number(program)), (1, number(event)), (2, PERF_EVENT)]).call_for_descriptor(LINK_CREATE)
 }
 
+/// Links a program to the entry of the kernel function that it was loaded for (fentry).
+pub fn link_entry(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // No name: the function is the program's. BPF_LINK_CREATE does the same, from Linux 5.18 on only.
+    Attributes::new(&[(2, number(program))]).call_for_descriptor(RAW_TRACEPOINT_OPEN)
+}
+
 /// Puts another program behind a link, with no moment in which none runs.
 pub fn update_link(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
     Attributes::new(&[(0, number(link)), (1, number(program))]).call(LINK_UPDATE).map(drop)
@@ -125,6 +129,23 @@ pub fn run_classifier(program: BorrowedFd<'_>, words: [u32; 4]) -> io::Result<u3
             .with_pointer(12, &raw const context);
     attributes.call(PROG_TEST_RUN)?;
     Ok(attributes.0[1])
+}
+
+/// Makes an array that holds one number.
+pub fn number_map(name: &str, value: u64) -> io::Result<OwnedFd> {
+    const ARRAY: u32 = 2;
+    let mut attributes =
+        Attributes::new(&[(0, ARRAY), (1, size_of::<u32>() as u32), (2, size_of::<u64>() as u32), (3, 1)]);
+    // At most 15 bytes, and a zero.
+    for (index, byte) in name.bytes().take(15).enumerate() {
+        attributes.0[7 + index / 4] |= u32::from(byte) << (8 * (index % 4));
+    }
+    let map = attributes.call_for_descriptor(MAP_CREATE)?;
+    let key = 0u32;
+    let mut attributes = Attributes::new(&[(0, number(map.as_fd()))]);
+    attributes = attributes.with_pointer(2, &raw const key).with_pointer(4, &raw const value);
+    attributes.call(MAP_UPDATE_ELEM)?;
+    Ok(map)
 }
 
 /// Reads one entry of a map.
@@ -192,17 +213,4 @@ pub fn try_load_sk_msg(instructions: &[u64]) -> io::Result<()> {
         .with_pointer(4, license.as_ptr())
         .call_for_descriptor(PROG_LOAD)
         .map(drop)
-}
-
-/// Tries to load an empty tracing program for a kernel symbol (a BTF id): what the probe finds out.
-pub fn try_load_tracing(attach_type: u32, btf_id: u32) -> io::Result<()> {
-    const TRACING: u32 = 26;
-    // r0 = 0; exit
-    let instructions: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
-    let license = c"GPL";
-    let mut attributes = Attributes::new(&[(0, TRACING), (1, 2)]);
-    attributes = attributes.with_pointer(2, instructions.as_ptr()).with_pointer(4, license.as_ptr());
-    attributes.0[17] = attach_type;
-    attributes.0[27] = btf_id;
-    attributes.call_for_descriptor(PROG_LOAD).map(drop)
 }

@@ -43,6 +43,15 @@ pub fn cgroup2_root(mounted: &Path) -> Option<PathBuf> {
     [mounted.to_owned(), mounted.join("unified")].into_iter().find(|path| is_cgroup2(path))
 }
 
+/// Is this mount namespace another than that of process 1? Where that may not be asked, it is taken for the machine's.
+pub fn is_in_container() -> bool {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    match (namespace("1"), namespace("self")) {
+        (Some(init), Some(own)) => init != own,
+        _ => false,
+    }
+}
+
 /// Mounts a BPF file system at `path`.
 pub fn mount_bpffs(path: &Path) -> io::Result<()> {
     mount(
@@ -55,26 +64,40 @@ pub fn mount_bpffs(path: &Path) -> io::Result<()> {
     .map_err(io::Error::from)
 }
 
-/// What tells one file from another.
+/// What tells one file from another that is there at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     device: (u32, u32),
     inode: u64,
     mount: u64,
+    /// No other mount ever has its number (Linux 6.8). Inodes of namespaces, and mounts before, are numbered anew as soon as the
+    /// last of a number is gone: `ip netns del`, a moment, and `ip netns add` gives the same ones.
+    mount_is_unique: bool,
+}
+
+impl Identity {
+    /// No other file, at whatever time, is mistaken for this one: it has a mount of its own. `unnamed` has not: the files in
+    /// /proc/PID/ns are all on the kernel's own mount.
+    pub fn is_for_ever(&self, unnamed: Option<Self>) -> bool {
+        self.mount_is_unique && unnamed.is_some_and(|unnamed| unnamed.mount != self.mount)
+    }
 }
 
 /// Of what `path` leads to.
 pub fn identity(path: &Path) -> io::Result<Identity> {
     use std::os::unix::ffi::OsStrExt;
+    const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: all zero is a valid statx.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
-    let asked = libc::STATX_INO | libc::STATX_MNT_ID;
+    // Kernels ignore what they do not know, and say what they have filled in.
+    let asked = libc::STATX_INO | libc::STATX_MNT_ID | STATX_MNT_ID_UNIQUE;
     // SAFETY: the path is a C string, and the kernel fills in the structure.
     let result = unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), 0, asked, &raw mut found) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
     let device = (found.stx_dev_major, found.stx_dev_minor);
-    Ok(Identity { device, inode: found.stx_ino, mount: found.stx_mnt_id })
+    let mount_is_unique = found.stx_mask & STATX_MNT_ID_UNIQUE != 0;
+    Ok(Identity { device, inode: found.stx_ino, mount: found.stx_mnt_id, mount_is_unique })
 }

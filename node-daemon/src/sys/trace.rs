@@ -1,15 +1,29 @@
 //! Tracepoints of the kernel.
 
-use std::ffi::CStr;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 
-/// Opens the tracepoint of entering a system call, as a perf event that counts nothing: what a BPF program is linked to.
-pub fn system_call(name: &str) -> io::Result<OwnedFd> {
+use super::detached;
+
+/// The tracepoint of entering a system call.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemCall(u64);
+
+impl SystemCall {
+    /// Looks its number up.
+    pub fn find(name: &str) -> io::Result<Self> {
+        id(&format!("events/syscalls/sys_enter_{name}/id")).map(Self)
+    }
+
+    /// Opens it, as a perf event that counts nothing: what a BPF program is linked to.
+    pub fn open(self) -> io::Result<OwnedFd> {
+        open(self.0)
+    }
+}
+
+fn open(id: u64) -> io::Result<OwnedFd> {
     const PERF_TYPE_TRACEPOINT: u32 = 2;
     const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
-    let id = id(&format!("events/syscalls/sys_enter_{name}/id"))?;
     // struct perf_event_attr (include/uapi/linux/perf_event.h): type, size, config; 136 bytes.
     let mut attributes = [0u64; 17];
     attributes[0] = u64::from(PERF_TYPE_TRACEPOINT) | (size_of_val(&attributes) as u64) << 32;
@@ -20,24 +34,9 @@ pub fn system_call(name: &str) -> io::Result<OwnedFd> {
     owned(descriptor)
 }
 
-/// The number of a tracepoint, from a tracefs that is mounted nowhere: the system's may be absent, or not be in this mount
-/// namespace.
+/// The number of a tracepoint.
 fn id(path: &str) -> io::Result<u64> {
-    const FSCONFIG_CMD_CREATE: u32 = 6;
-    let no_path: *const libc::c_char = std::ptr::null();
-    let name: &CStr = c"tracefs";
-    // SAFETY: a string that lives through the call, and flags.
-    let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, name.as_ptr(), 1) })?;
-    // SAFETY: the command takes neither key nor value.
-    let made =
-        unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, no_path, no_path, 0) };
-    if made < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a descriptor and flags.
-    let mount = owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), 1, 0) })?;
-    let mut text = String::new();
-    File::open(format!("/proc/self/fd/{}/{path}", mount.as_raw_fd()))?.read_to_string(&mut text)?;
+    let text = detached::read("tracefs", path)?;
     text.trim().parse().map_err(|_| io::Error::other(format!("{path} holds {text:?}, not a number")))
 }
 

@@ -2,9 +2,9 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet};
 use k8s_openapi::api::core::v1::{
-    AppArmorProfile, Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction, HostPathVolumeSource,
-    ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
-    Toleration, Volume, VolumeMount,
+    AppArmorProfile, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
+    HostPathVolumeSource, ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
+    SecurityContext, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -15,6 +15,10 @@ use super::placement::{Placement, affinity};
 
 /// Port of the daemon's probes and metrics.
 const ADMIN_PORT: i32 = 15077;
+/// Where it pins, on the node.
+const PINS: &str = "/sys/fs/bpf/meshaccel";
+/// The same in the container: below its own /sys no folder can be made to mount at.
+const PINS_INSIDE: &str = "/host/bpf";
 /// What the daemon may do, and where it needs that:
 /// * BPF, PERFMON: load programs and maps, read the kernel's type information
 /// * `NET_ADMIN`: attach programs to sockets and cgroups
@@ -65,7 +69,11 @@ fn pod(settings: &DaemonSettings, placement: &Placement) -> PodSpec {
         tolerations: Some(vec![Toleration { operator: Some("Exists".into()), ..Toleration::default() }]),
         volumes: Some(vec![
             host_path("cgroup", "/sys/fs/cgroup", "Directory"),
-            host_path("bpf", "/sys/fs/bpf", "DirectoryOrCreate"),
+            // Its own folder of the node's bpffs, which the kubelet makes there: other programs' pins are out of reach. Where no bpffs
+            // is mounted (systemd does that) sysfs refuses the folder, and an event of the pod says so.
+            host_path("bpf", PINS, "DirectoryOrCreate"),
+            // The daemon's Unix socket: for who may exec into the pod.
+            Volume { name: "run".into(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
         ]),
         ..PodSpec::default()
     }
@@ -75,11 +83,11 @@ fn container(settings: &DaemonSettings) -> Container {
     let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
         name: name.into(),
         mount_path: path.into(),
-        // What is mounted on the node later must be seen, too: hybrid hierarchies, a bpffs mounted by somebody else.
-        mount_propagation: Some("HostToContainer".into()),
         read_only: read_only.then_some(true),
         ..VolumeMount::default()
     };
+    // What is mounted on the node later must be seen, too: hybrid hierarchies.
+    let follow = |mount: VolumeMount| VolumeMount { mount_propagation: Some("HostToContainer".into()), ..mount };
     let quantities = |pairs: &[(&str, &str)]| {
         Some(pairs.iter().map(|(name, quantity)| ((*name).to_owned(), Quantity((*quantity).to_owned()))).collect())
     };
@@ -92,22 +100,25 @@ fn container(settings: &DaemonSettings) -> Container {
             "run".into(),
             "--node-name=$(NODE_NAME)".into(),
             "--cgroup-root=/host/cgroup".into(),
-            "--bpffs=/sys/fs/bpf/meshaccel".into(),
-            // The kubelet's probes come from outside the pod.
+            // The kubelet's probes come from outside the pod. So can every other pod: what names pods is on the Unix socket.
             format!("--admin-address=0.0.0.0:{ADMIN_PORT}"),
             format!("--log={}", settings.log),
         ]),
-        env: Some(vec![EnvVar {
-            name: "NODE_NAME".into(),
-            value_from: Some(EnvVarSource {
-                field_ref: Some(ObjectFieldSelector {
-                    field_path: "spec.nodeName".into(),
-                    ..ObjectFieldSelector::default()
+        env: Some(vec![
+            EnvVar {
+                name: "NODE_NAME".into(),
+                value_from: Some(EnvVarSource {
+                    field_ref: Some(ObjectFieldSelector {
+                        field_path: "spec.nodeName".into(),
+                        ..ObjectFieldSelector::default()
+                    }),
+                    ..EnvVarSource::default()
                 }),
-                ..EnvVarSource::default()
-            }),
-            ..EnvVar::default()
-        }]),
+                ..EnvVar::default()
+            },
+            // For commands that are run in the container, too: `kubectl exec ... meshaccel-node connections`.
+            EnvVar { name: "MESHACCEL_BPFFS".into(), value: Some(PINS_INSIDE.into()), ..EnvVar::default() },
+        ]),
         ports: Some(vec![ContainerPort {
             name: Some("admin".into()),
             container_port: ADMIN_PORT,
@@ -125,7 +136,11 @@ fn container(settings: &DaemonSettings) -> Container {
             ..ResourceRequirements::default()
         }),
         security_context: Some(security_context()),
-        volume_mounts: Some(vec![mount("cgroup", "/host/cgroup", true), mount("bpf", "/sys/fs/bpf", false)]),
+        volume_mounts: Some(vec![
+            follow(mount("cgroup", "/host/cgroup", true)),
+            mount("bpf", PINS_INSIDE, false),
+            mount("run", "/run/meshaccel", false),
+        ]),
         ..Container::default()
     }
 }

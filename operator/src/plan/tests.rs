@@ -261,3 +261,21 @@ fn a_restarted_operator_does_not_call_silent_nodes_well_before_it_knows() {
     cluster.report("a", vec![share("shop", 1, Phase::Programmed)]);
     assert_eq!(cluster.says("shop", c::DEGRADED), "False AsExpected: Nothing is wrong");
 }
+
+/// The node's own sentence is what `kubectl get ma -o wide` and `kubectl describe` show.
+#[test]
+fn the_sentence_of_a_node_that_cannot_reaches_the_status() {
+    let mut cluster = Cluster::with_nodes(&["a", "b"]);
+    cluster.object("shop");
+    let sentence = "this kernel (5.10.0-46-amd64) lacks something that the programs need, which Linux has from 5.15 on: run a \
+                    newer kernel";
+    cluster.report("a", vec![share("shop", 1, Phase::Programmed)]);
+    cluster.report("b", vec![Share { message: sentence.into(), ..share("shop", 1, Phase::Degraded) }]);
+    for kind in [c::DEGRADED, c::PROGRAMMED] {
+        assert!(
+            cluster.says("shop", kind).ends_with(&format!(": b (b: {sentence})")),
+            "{}",
+            cluster.says("shop", kind)
+        );
+    }
+}

@@ -33,10 +33,9 @@ fn sender() -> Sender {
         node_off: false,
         pod_off: false,
         enforced: true,
-        held: false,
-        path_needs: false,
+        path: Path::Fresh,
         no_gain: None,
-        peer_splices: false,
+        peer_refuses: None,
         sending: Sending::PLAIN,
         blocking_waits: false,
         peer_state: PEER_READY,
@@ -65,11 +64,11 @@ fn each_obstacle_gives_its_reason() {
         (Reason::OneWay, Sender { no_gain: Some(Reason::OneWay), ..sender() }, peer()),
         (Reason::SenderFlags, Sender { sending: Sending { corked: true, ..Sending::PLAIN }, ..sender() }, peer()),
         (Reason::SenderUnseen, Sender { sending: Sending { flags: None, ..Sending::PLAIN }, ..sender() }, peer()),
-        (Reason::ReaderSplices, Sender { peer_splices: true, ..sender() }, peer()),
+        (Reason::ReaderSplices, Sender { peer_refuses: Some(Reason::ReaderSplices), ..sender() }, peer()),
         (Reason::ReaderOptions, sender(), Fake { reading: Some(Reading { low_water: 9, ..Reading::PLAIN }), ..peer() }),
         (Reason::PeerUnreadable, sender(), Fake { reading: None, ..peer() }),
-        (Reason::PathKeptAlive, Sender { path_needs: true, ..sender() }, peer()),
-        (Reason::Leaving, Sender { held: true, ..sender() }, peer()),
+        (Reason::PathKeptAlive, Sender { path: Path::Due, ..sender() }, peer()),
+        (Reason::Leaving, sender(), Fake { record: Some((STATE_LEAVING, 0)), ..peer() }),
         (Reason::SwitchedOff, Sender { node_off: true, pod_off: true, ..sender() }, peer()),
         (Reason::PodSwitchedOff, Sender { pod_off: true, ..sender() }, peer()),
         (Reason::NotEnforced, Sender { enforced: false, ..sender() }, peer()),
@@ -137,7 +136,7 @@ fn a_body_may_follow_its_header() {
 
 #[test]
 fn the_path_is_kept_alive_when_nothing_waits() {
-    let due = Sender { path_needs: true, ..sender() };
+    let due = Sender { path: Path::Due, ..sender() };
     let waiting = Some(Queue { empty: false, bytes: Some(64), receive_buffer: BUFFER });
     assert!(verdict(&due, &Fake { queue: waiting, ..peer() }).is_ok());
 }

@@ -5,6 +5,7 @@ use meshaccel_crds::MeshAccelerationSpec;
 use super::*;
 use crate::kernel::maps::PodName;
 use crate::kernel::visits::SlotTally;
+use crate::probe::Surroundings;
 use crate::source::{Located, NodeIdentity, Place, Refused};
 use crate::status::Shared;
 
@@ -37,10 +38,15 @@ fn objects() -> Objects {
     }
 }
 
+fn failed(message: &str) -> Failure {
+    Failure { reason: reasons::KERNEL_UNSUPPORTED, message: message.to_owned() }
+}
+
 fn compose_shares(objects: &Objects, pods: Vec<PodStatus>, failure: Option<&str>, leaving: usize) -> Vec<Share> {
     let status = Status { pods, ..Shared::new().get() };
-    let selection = Selection::default();
-    let seen = Seen { objects, selection: &selection, status: &status, node: None, failure, lost: None };
+    let (selection, failure) = (Selection::default(), failure.map(failed));
+    let failure = failure.as_ref();
+    let seen = Seen { objects, selection: &selection, status: &status, node: None, failure, pinned: false, lost: None };
     shares(&seen, true, |name| if name == "going" { leaving } else { 0 }, |_| 7)
 }
 
@@ -110,8 +116,9 @@ fn both_objects_are_told_of_a_conflict() {
 #[test]
 fn the_conditions_say_what_the_node_is_about() {
     let (objects, selection, status) = (objects(), Selection::default(), Shared::new().get());
-    let report = |failure, lost| {
-        let seen = Seen { objects: &objects, selection: &selection, status: &status, node: None, failure, lost };
+    let report = |failure: Option<&Failure>, lost| {
+        let (objects, selection, status) = (&objects, &selection, &status);
+        let seen = Seen { objects, selection, status, node: None, failure, pinned: false, lost };
         let report = compose(&seen);
         report.conditions.into_iter().map(|c| (c.type_, c.status, c.reason)).collect::<Vec<_>>()
     };
@@ -119,7 +126,32 @@ fn the_conditions_say_what_the_node_is_about() {
     assert_eq!(report(None, None), [expect("Ready", "True", "Idle"), expect("Current", "True", "Connected")]);
     let lost = Some((Duration::from_secs(5), "refused".to_owned()));
     assert_eq!(
-        report(Some("no BTF"), lost),
-        [expect("Ready", "False", "Failed"), expect("Current", "False", "Disconnected")]
+        report(Some(&failed("no BTF")), lost),
+        [expect("Ready", "False", "KernelUnsupported"), expect("Current", "False", "Disconnected")]
     );
+}
+
+/// A node on which nothing runs, and nothing can: the sentence is in its condition, in what it lacks, and in each object's share.
+#[test]
+fn what_is_not_supported_is_told_in_one_sentence() {
+    let (objects, selection) = (objects(), Selection::default());
+    let around = Surroundings { capabilities: u64::MAX, ..Surroundings::default() };
+    let cause = Unsupported::explain(&Error::NoCgroup2 { at: "/host/cgroup".into() }, &around);
+    let status = Status { unsupported: Some(cause.clone()), ..Shared::new().get() };
+    let failure = Failure::from(cause.clone());
+    let report = |pinned| {
+        let (objects, selection, status, failure) = (&objects, &selection, &status, Some(&failure));
+        compose(&Seen { objects, selection, status, node: None, failure, pinned, lost: None })
+    };
+    let told = report(false);
+    let ready = &told.conditions[0];
+    assert_eq!((ready.reason.as_str(), &ready.message), ("MountMissing", &cause.to_string()));
+    assert_eq!((told.lacks.len(), &told.lacks[0].what), (1, &cause.missing()));
+    assert_eq!(told.programs, [""; 0]);
+    assert_eq!(phases(&told.accelerations)[1], ("here", Phase::Degraded, cause.to_string().as_str()));
+    assert_eq!(phases(&told.accelerations)[0], ("going", Phase::Released, ""));
+    // What an earlier daemon has left is there all the same, and holds the object that is being deleted.
+    let told = report(true);
+    assert_eq!(phases(&told.accelerations)[0], ("going", Phase::Releasing, cause.to_string().as_str()));
+    assert!(!told.programs.is_empty());
 }

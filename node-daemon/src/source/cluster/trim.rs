@@ -3,12 +3,14 @@
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
 
+use crate::select::is_read;
+
 /// Drops the rest.
 pub fn pod(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
     pod.metadata.owner_references = None;
     if let Some(annotations) = &mut pod.metadata.annotations {
-        annotations.retain(|name, _| name.starts_with("meshaccel.dev/"));
+        annotations.retain(|name, _| is_read(name));
     }
     if let Some(spec) = pod.spec.take() {
         pod.spec = Some(PodSpec {
@@ -46,7 +48,7 @@ mod tests {
     fn what_tells_a_sidecar_is_kept() {
         let mut given: Pod = serde_json::from_value(json!({
             "metadata": {"name": "web", "uid": "1", "labels": {"a": "b"}, "managedFields": [{}],
-                         "annotations": {"meshaccel.dev/accelerate": "false", "other": "text"}},
+                         "annotations": {"meshaccel.dev/accelerate": "false", "kubernetes.io/config.hash": "0", "other": "text"}},
             "spec": {"hostNetwork": true, "nodeName": "n", "volumes": [{"name": "v"}],
                      "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always", "env": [{"name": "A"}],
                                          "securityContext": {"runAsUser": 1337}}],
@@ -59,7 +61,7 @@ mod tests {
         let expected = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": "web", "uid": "1", "labels": {"a": "b"},
-                         "annotations": {"meshaccel.dev/accelerate": "false"}},
+                         "annotations": {"meshaccel.dev/accelerate": "false", "kubernetes.io/config.hash": "0"}},
             "spec": {"hostNetwork": true, "nodeName": "n", "containers": [{"name": "app"}],
                      "initContainers": [{"name": "istio-proxy", "restartPolicy": "Always",
                                          "securityContext": {"runAsUser": 1337}}]},

@@ -40,6 +40,43 @@ fn what_is_mounted_is_there() {
 }
 
 #[test]
+fn of_the_nodes_bpffs_only_the_own_folder_is_mounted() {
+    let set = made();
+    let paths: Vec<&str> = set
+        .pointer("/spec/template/spec/volumes")
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|volume| volume.pointer("/hostPath/path")?.as_str())
+        .collect();
+    assert_eq!(paths, ["/sys/fs/cgroup", "/sys/fs/bpf/meshaccel"]);
+    let container = set.pointer("/spec/template/spec/containers/0").unwrap();
+    let writable: Vec<&str> = container["volumeMounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|mount| mount.get("readOnly") != Some(&json!(true)))
+        .map(|mount| mount["mountPath"].as_str().unwrap())
+        .collect();
+    assert_eq!(writable, ["/host/bpf", "/run/meshaccel"]);
+    assert_eq!(container["env"][1], json!({"name": "MESHACCEL_BPFFS", "value": "/host/bpf"}));
+}
+
+/// Every pod of the cluster can reach the daemon's address.
+#[test]
+fn nothing_that_names_pods_is_asked_of_the_address() {
+    let set = made();
+    let container = set.pointer("/spec/template/spec/containers/0").unwrap();
+    let asked: BTreeSet<&str> = ["startupProbe", "livenessProbe", "readinessProbe"]
+        .map(|probe| container[probe]["httpGet"]["path"].as_str().unwrap())
+        .into();
+    assert_eq!(asked, ["/livez", "/readyz"].into());
+    // The folder of the Unix socket is the pod's own: the root file system is read-only.
+    assert_eq!(set.pointer("/spec/template/spec/volumes/2"), Some(&json!({"name": "run", "emptyDir": {}})));
+}
+
+#[test]
 fn the_selector_fits_the_template() {
     let set = made();
     let selector = set.pointer("/spec/selector/matchLabels").unwrap().as_object().unwrap();

@@ -1,0 +1,275 @@
+//! The threads that take sockets out of the SOCKHASH that are to leave, and wake their readers.
+//!
+//! Somebody may wait for it: a reader that has been told that nothing is there, or a system call that must not find its socket
+//! there (`observe.rs` of the programs), whose processor does nothing else meanwhile. So they are threads of their own, which nothing
+//! else of the daemon holds up; two, on two processors, since the one of the call is not to be had; and with short
+//! slices, so that a processor that is busy lets them run at once (EEVDF, Linux 6.12).
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use aya::maps::{Map, MapData, RingBuf};
+use meshaccel_abi::{EndId, Mark, names};
+use meshaccel_service::Chain;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+
+use crate::kernel::load::{Gate, Loaded};
+use crate::kernel::maps::{MapsError, open};
+use crate::kernel::passes::{self, Pass, PassError};
+use crate::kernel::pins::Layout;
+use crate::kernel::visits::{Leave, Residences, Visits};
+use crate::sys::netns::{Namespace, NetnsCookie};
+use crate::sys::sched;
+
+/// One that could not leave is tried again after one millisecond, two, four ... thirty-two.
+const AGAIN: Duration = Duration::from_millis(1);
+const MOST_DOUBLINGS: u32 = 5;
+/// Sockets that are tried in vain are given up so long after they were asked to leave: the review finds them again.
+const GIVEN_UP: Duration = Duration::from_secs(30);
+/// How long the gate stays closed after it was last needed.
+const LINGERS: Duration = Duration::from_secs(2);
+/// Of a thread, in a row.
+const SLICE: Duration = Duration::from_micros(100);
+const THREADS: usize = 2;
+
+/// They end when this is dropped.
+pub struct Leavers {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    ring: RawFd,
+    stop: EventFd,
+    visits: Visits,
+    kick: Pass,
+    gate: Gate,
+    state: Mutex<State>,
+    residences: Mutex<Residences>,
+}
+
+struct State {
+    ring: RingBuf<MapData>,
+    pending: HashMap<EndIdKey, Pending>,
+    gate: Closed,
+}
+
+/// The gate, while it is closed.
+#[derive(Default)]
+struct Closed {
+    links: Vec<OwnedFd>,
+    /// How often it was closed.
+    turn: usize,
+    /// When it was last needed.
+    needed: Option<Instant>,
+}
+
+impl Closed {
+    /// Opens it when it has not been needed for a while, since who makes one descriptor blocking is about to make others. Gives the
+    /// time when to ask again.
+    fn is_needed(&mut self, needed: bool, now: Instant) -> Option<Instant> {
+        if needed {
+            self.needed = Some(now);
+        }
+        let until = self.needed? + LINGERS;
+        if until > now {
+            return Some(until);
+        }
+        self.needed = None;
+        let links = std::mem::take(&mut self.links);
+        // The kernel waits for all processors to have left the programs: many milliseconds.
+        std::thread::spawn(move || drop(links));
+        None
+    }
+}
+
+/// [`EndId`] as a key.
+type EndIdKey = [u32; 3];
+
+/// A socket that is to leave.
+#[derive(Clone, Copy)]
+struct Pending {
+    id: EndId,
+    netns: NetnsCookie,
+    attempts: u32,
+    gates: bool,
+    first: Instant,
+    due: Instant,
+}
+
+impl Leavers {
+    /// Starts the threads.
+    pub fn start(layout: &Layout, loaded: &Loaded) -> Result<Self, MapsError> {
+        let failed = |source| MapsError::Wait { name: names::LEAVERS, source };
+        let ring: RingBuf<MapData> = open!(layout, names::LEAVERS, Map::RingBuf);
+        let shared = Arc::new(Shared {
+            ring: ring.as_raw_fd(),
+            stop: EventFd::new().map_err(|error| failed(error.into()))?,
+            visits: loaded.visits.try_clone().map_err(failed)?,
+            kick: loaded.kick.try_clone().map_err(failed)?,
+            gate: loaded.gate.try_clone().map_err(failed)?,
+            state: Mutex::new(State { ring, pending: HashMap::new(), gate: Closed::default() }),
+            residences: Mutex::new(Residences::new()),
+        });
+        let processors = sched::processors().map_err(failed)?;
+        let mut threads = Vec::new();
+        for index in 0..THREADS {
+            let (shared, processor) = (shared.clone(), processors.get(index).copied());
+            let thread = std::thread::Builder::new().name(format!("leavers-{index}"));
+            threads.push(thread.spawn(move || shared.run(processor)).map_err(failed)?);
+        }
+        Ok(Self { shared, threads })
+    }
+
+    /// Where the network namespaces are in which readers may have to be woken.
+    pub fn live_at(&self, residences: &Residences) {
+        *lock(&self.shared.residences) = residences.clone();
+    }
+
+    /// Wakes the readers of these namespaces.
+    pub fn kick(&self, to_wake: &BTreeSet<NetnsCookie>) {
+        self.shared.kick(to_wake);
+    }
+}
+
+impl Drop for Leavers {
+    fn drop(&mut self) {
+        // Cannot fail: the counter is far from full.
+        let _ = self.shared.stop.write(1);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, processor: Option<usize>) {
+        // Both are for speed alone.
+        if let Err(error) = processor.map_or(Ok(()), sched::stay_on).and_then(|()| sched::short_slices(SLICE)) {
+            tracing::debug!(%error, "Runs without a processor of its own, or without short slices");
+        }
+        let mut timeout = PollTimeout::NONE;
+        loop {
+            match self.wait(timeout) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(%error, "Cannot wait for sockets that are to leave; they are found by reviews alone");
+                    return;
+                }
+            }
+            let (to_wake, next) = self.turn(&mut lock(&self.state));
+            self.kick(&to_wake);
+            timeout = next.map_or(PollTimeout::NONE, until);
+        }
+    }
+
+    /// False: it is time to end.
+    fn wait(&self, timeout: PollTimeout) -> io::Result<bool> {
+        // SAFETY: the ring lives as long as `self`, and its descriptor stays the same.
+        let ring = unsafe { BorrowedFd::borrow_raw(self.ring) };
+        let mut descriptors = [PollFd::new(ring, PollFlags::POLLIN), PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut descriptors, timeout) {
+            Err(nix::errno::Errno::EINTR) | Ok(_) => Ok(descriptors[1].any() != Some(true)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tries all whose time has come. Gives where readers must be woken, and when the next is due.
+    fn turn(&self, state: &mut State) -> (BTreeSet<NetnsCookie>, Option<Instant>) {
+        let State { ring, pending, gate } = state;
+        let now = Instant::now();
+        while let Some(mark) = ring.next() {
+            let Ok(mark) = bytemuck::try_pod_read_unaligned::<Mark>(&mark) else { continue };
+            let (id, netns) = (mark.id, NetnsCookie(mark.netns_cookie));
+            let key = [id.client_sequence, id.server_sequence, id.role];
+            let new = Pending { id, netns, attempts: 0, gates: false, first: now, due: now };
+            // Somebody waits for it, perhaps for the second time.
+            pending.entry(key).or_insert(new).due = now;
+        }
+        let mut to_wake = BTreeSet::new();
+        pending.retain(|_, one| one.due > now || self.try_one(one, now, gate, &mut to_wake));
+        let lingers = gate.is_needed(pending.values().any(|one| one.gates), now);
+        (to_wake, pending.values().map(|one| one.due).chain(lingers).min())
+    }
+
+    /// True: it is to be tried again.
+    fn try_one(&self, one: &mut Pending, now: Instant, gate: &mut Closed, to_wake: &mut BTreeSet<NetnsCookie>) -> bool {
+        let outcome = self.visits.leave(&one.id, self.home(one.netns).as_ref());
+        tracing::trace!(id = ?one.id, ?outcome, attempts = one.attempts, "Tried to take a socket out");
+        match outcome {
+            Ok(Leave::Done) => false,
+            Ok(Leave::Wake) => {
+                to_wake.insert(one.netns);
+                false
+            }
+            Ok(outcome @ (Leave::NotYet | Leave::NotYetGate)) => {
+                if outcome == Leave::NotYetGate && !one.gates {
+                    one.gates = true;
+                    self.close_gate(one, gate);
+                }
+                one.due = now + AGAIN * 2u32.pow(one.attempts.min(MOST_DOUBLINGS));
+                one.attempts += 1;
+                now.duration_since(one.first) < GIVEN_UP
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "Could not take a socket back to plain TCP");
+                false
+            }
+        }
+    }
+
+    fn home(&self, netns: NetnsCookie) -> Option<Namespace> {
+        lock(&self.residences).get(&netns).cloned()
+    }
+
+    /// Has calls that receive wait for this one, should they have to.
+    fn close_gate(&self, one: &Pending, gate: &mut Closed) {
+        if gate.links.is_empty() {
+            let start = Instant::now();
+            gate.turn += 1;
+            match self.gate.attach(gate.turn) {
+                Ok(links) => {
+                    tracing::debug!(took = ?start.elapsed(), "Receive calls wait for sockets that are to leave");
+                    gate.links = links;
+                }
+                Err(error) => tracing::debug!(%error, "Cannot have receive calls wait for a socket that is to leave"),
+            }
+        }
+        if let Err(error) = self.visits.gated(&one.id, self.home(one.netns).as_ref()) {
+            tracing::debug!(error = %Chain(&error), "Cannot say that receive calls wait");
+        }
+    }
+
+    /// One that is gone has no readers; that one cannot be entered stops no other.
+    fn kick(&self, to_wake: &BTreeSet<NetnsCookie>) {
+        for cookie in to_wake {
+            let Some(path) = self.home(*cookie) else { continue };
+            match passes::kick(&self.kick, &path) {
+                Ok(()) => {
+                    tracing::debug!(netns_cookie = cookie.0, "Woke readers of sockets that left with bytes unread")
+                }
+                Err(PassError::Open { source, .. }) => {
+                    tracing::debug!(path = %path.display(), %source, "Could not enter a network namespace");
+                }
+                Err(error) => tracing::warn!(path = %path.display(), error = %Chain(&error), "Could not wake readers"),
+            }
+        }
+    }
+}
+
+/// Rounded up: what is due is due when it returns.
+fn until(due: Instant) -> PollTimeout {
+    let millis = due.saturating_duration_since(Instant::now()).as_micros().div_ceil(1000);
+    PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+}
+
+/// What panicked has left the state whole: nothing in between can.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
