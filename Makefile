@@ -4,14 +4,18 @@ CARGO := cargo
 # One profile for everything, so that a fresh machine compiles each dependency once.
 PROFILE := --release
 BIN := target/release
+# Which kernels are booted: smoke (the extremes) or all.
+KERNELS := smoke
 # A service mesh in the cluster: istio, or nothing.
 MESH ?=
 IMAGES_istio := coredns pilot proxyv2 echo
 IMAGES := pause node operator mesh $(IMAGES_$(MESH))
 $(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or nothing))
 
-.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-cluster test-istio bench bench-here \
-	bench-istio scale lint crds images cluster cluster-down clean setup-build setup-mesh setup-strangers setup-cluster
+.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-stacks test-stacks-quick test-cluster \
+	test-istio test-kernels test-kernels-smoke boot-kernels guests bench bench-here bench-istio scale lint crds images \
+	cluster cluster-down clean setup-build setup-mesh setup-strangers setup-stacks setup-stacks-quick setup-cluster \
+	setup-kernels
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -28,9 +32,21 @@ setup-strangers:
 	@echo "[setup] other projects' own tests"
 	@scripts/setup.sh strangers
 
+setup-stacks:
+	@echo "[setup] servers and clients of many languages"
+	@scripts/setup.sh stacks
+
+setup-stacks-quick:
+	@echo "[setup] servers and clients of some languages"
+	@scripts/setup.sh stacks quick
+
 setup-cluster:
 	@echo "[setup] Kubernetes"
 	@scripts/setup.sh cluster $(MESH)
+
+setup-kernels:
+	@echo "[setup] other kernels"
+	@scripts/setup.sh kernels $(KERNELS)
 
 build: setup-build ## Build everything (installs the eBPF tool chain if it is missing)
 	@echo "[build] kernel programs, daemon, operator, harness (some 14 minutes the first time on two processors)"
@@ -41,15 +57,16 @@ demo: ## Two real pods with Envoys, before and after: a table and a picture
 	@$(MAKE) --no-print-directory build setup-mesh
 	@$(BIN)/meshaccel-demo
 
-test: ## All tests: pure ones on the host, then the kernel's, real Envoys, strangers', a real Kubernetes (root)
+test: ## All tests: pure ones on the host, then the kernel's, real Envoys, strangers', a real Kubernetes, the extremes of kernels (root)
 	@scripts/check-machine.sh
-	@$(MAKE) --no-print-directory build setup-mesh setup-strangers setup-cluster images
-	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-strangers test-cluster
+	@$(MAKE) --no-print-directory build setup-mesh setup-strangers setup-stacks-quick setup-cluster images guests
+	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-strangers test-stacks-quick test-cluster \
+		boot-kernels
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
 	# All packages at once: choosing some of them chooses other features of what they depend on, which is then built again.
-	$(CARGO) test $(PROFILE) --quiet --lib --test deploy
+	$(CARGO) test $(PROFILE) --quiet --lib --test deploy --test leaving
 
 test-kernel: ## The real object under real sockets, in private network namespaces (root)
 	@echo "[test] kernel programs"
@@ -63,6 +80,17 @@ test-strangers: ## Tests of CPython, Go and others, outside and inside (root); M
 	@echo "[test] strangers"
 	scripts/run-tests.sh strangers_
 
+test-stacks: ## Servers, databases and clients of many languages, alone and behind Envoys (root, half an hour); writes docs/stacks.md
+	@scripts/check-machine.sh
+	@$(MAKE) --no-print-directory build setup-mesh setup-stacks
+	@echo "[test] stacks"
+	@rm -rf stacks-out
+	@scripts/run-tests.sh stacks_; status=$$?; $(BIN)/meshaccel-stack table stacks-out > docs/stacks.md; exit $$status
+
+test-stacks-quick: ## Some of them, alone: what `make test` runs
+	@echo "[test] stacks"
+	scripts/run-tests.sh stacks_quick
+
 test-cluster: ## A real Kubernetes: its API server, its kubelet, pods behind Envoys (root)
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory setup-cluster images
@@ -74,6 +102,21 @@ test-istio: ## The same with real Istio: injected sidecars, strict mutual TLS (r
 	@$(MAKE) --no-print-directory MESH=istio setup-cluster images
 	@echo "[test] Istio"
 	scripts/run-tests.sh istio_
+
+test-kernels: ## Every kernel that the distribution has, booted in QEMU (an hour on two processors): test-out/kernels-all.md
+	@$(MAKE) --no-print-directory KERNELS=all guests
+	@$(MAKE) --no-print-directory KERNELS=all boot-kernels
+
+test-kernels-smoke: guests boot-kernels ## The same with the extremes: the oldest, one whose FIONREAD is half blind, the newest, arm64
+
+boot-kernels:
+	@echo "[test] other kernels: $(KERNELS)"
+	MESHACCEL_KERNELS=$(KERNELS) scripts/run-tests.sh kernels_
+
+guests: build setup-kernels
+	@echo "[build] what the emulated machines run (for arm64 some minutes the first time)"
+	@scripts/guest.sh amd64
+	@scripts/guest.sh arm64
 
 cluster: ## A real Kubernetes of one node on this machine, with the images of this repository (root); MESH=istio: and Istio
 	@scripts/check-machine.sh
@@ -118,4 +161,4 @@ crds: ## Write crds/yaml from the Rust types
 
 clean: ## Remove what was built (not the cache of tools)
 	$(CARGO) clean
-	rm -rf demo-out bench-out scale-out
+	rm -rf demo-out bench-out scale-out test-out

@@ -4,9 +4,13 @@
 #   scripts/setup.sh build   the eBPF tool chain (a compiler with `core` for BPF, and bpf-linker)
 #   scripts/setup.sh mesh    the real parts of demo, tests and benchmark (Envoy, iptables, nginx, wrk, ...)
 #   scripts/setup.sh strangers  other projects' own tests, which must not notice acceleration (CPython's, Go's)
+#   scripts/setup.sh stacks     servers and clients of many languages, for the table of docs/stacks.md
+#   scripts/setup.sh stacks quick   those that `make test` runs
 #   scripts/setup.sh cluster    a real Kubernetes for tests and for trying (the longest: ten minutes, once)
 #   scripts/setup.sh cluster istio    the same, and Istio with CoreDNS (eight minutes more, once)
-#   scripts/setup.sh         all of them, Istio excepted
+#   scripts/setup.sh kernels smoke    other kernels to boot (the extremes), QEMU, a cross compiler (five minutes, once)
+#   scripts/setup.sh kernels all      all kernels that the distribution has (five minutes more, once)
+#   scripts/setup.sh         all of them, Istio and the other kernels excepted
 #
 # Cache: ${MESHACCEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/meshaccel}. Everything in it is named by version and
 # can be deleted at any time; the next run makes it again.
@@ -161,6 +165,70 @@ go_tests() {
     ln -sfn "$root" "$CACHE/go-tests"
 }
 
+# Servers and clients in Python: an environment of its own, named by what is in it.
+python_stacks() {
+    local name root part; name=$(cat e2e/stacks/python/requirements.txt | sha256sum | cut -c 1-12)
+    root="$CACHE/stacks-python-$name"
+    if [ ! -e "$root/complete" ]; then
+        say "installing gunicorn, uvicorn, aiohttp and the like"
+        # Not moved afterwards: the scripts of an environment name their interpreter by its path.
+        rm -rf "$root"
+        /usr/bin/python3 -m venv "$root" || die "/usr/bin/python3 cannot make an environment"
+        "$root/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
+            -r e2e/stacks/python/requirements.txt >&2 || die "pip could not install e2e/stacks/python/requirements.txt"
+        touch "$root/complete"
+    fi
+    ln -sfn "$root" "$CACHE/stacks-python"
+}
+
+# A program of a Go module below e2e/stacks, named by what it is made of.
+go_stack() {
+    have go || packages golang-go
+    local module=$1 name root part
+    name=$(cat e2e/stacks/"$module"/go.* e2e/stacks/"$module"/*.go <(go version) | sha256sum | cut -c 1-12)
+    root="$CACHE/stacks-$module-$name"
+    if [ ! -x "$root/$module" ]; then
+        say "building e2e/stacks/$module"
+        part=$(mktemp -d -p "$CACHE")
+        (cd "e2e/stacks/$module" && CGO_ENABLED=0 GOFLAGS=-mod=mod GOTOOLCHAIN=local go build -o "$part/$module" .) >&2 \
+            || die "e2e/stacks/$module did not build"
+        chmod 755 "$part"; rm -rf "$root"; mv "$part" "$root"
+    fi
+    ln -sfn "$root" "$CACHE/stacks-$module"
+}
+
+# What the servers and clients in JavaScript need beyond Node itself.
+node_stacks() {
+    have node && have npm || packages nodejs npm
+    local name root part; name=$(cat e2e/stacks/node/package*.json | sha256sum | cut -c 1-12)
+    root="$CACHE/stacks-node-$name"
+    if [ ! -d "$root/node_modules" ]; then
+        say "installing ws"
+        part=$(mktemp -d -p "$CACHE")
+        cp e2e/stacks/node/package*.json "$part"
+        (cd "$part" && npm ci --silent --no-audit --no-fund --ignore-scripts) >&2 || die "npm could not install e2e/stacks/node"
+        chmod 755 "$part"; rm -rf "$root"; mv "$part" "$root"
+    fi
+    ln -sfn "$root" "$CACHE/stacks-node"
+}
+
+# Servers and clients in Java, with the jars that they need.
+java_stacks() {
+    have javac && have mvn || packages default-jdk-headless maven
+    local name root part
+    name=$(cat e2e/stacks/java/pom.xml e2e/stacks/java/src/main/java/*.java <(javac -version 2>&1) | sha256sum | cut -c 1-12)
+    root="$CACHE/stacks-java-$name"
+    if [ ! -d "$root/jars" ]; then
+        say "building e2e/stacks/java"
+        part=$(mktemp -d -p "$CACHE")
+        cp -r e2e/stacks/java/. "$part"
+        (cd "$part" && mvn -q -B dependency:copy-dependencies -DoutputDirectory=jars \
+            && mkdir -p classes && javac -cp 'jars/*' -d classes src/main/java/*.java) >&2 || die "e2e/stacks/java did not build"
+        chmod 755 "$part"; rm -rf "$root"; mv "$part" "$root"
+    fi
+    ln -sfn "$root" "$CACHE/stacks-java"
+}
+
 # A shell for the test image, static. Unpacked and not installed: it would replace the machine's busybox.
 busybox() {
     [ -x "$CACHE/busybox/bin/busybox" ] && return 0
@@ -201,10 +269,36 @@ cluster() {
     esac
 }
 
+# Everything is unpacked into the cache, but for QEMU and the compiler for the other processor.
+kernels() {
+    packages qemu-system-x86 qemu-system-arm cpio binutils gcc-aarch64-linux-gnu libc6-dev-arm64-cross debian-archive-keyring
+    have rustup || die "needs rustup for the standard library of arm64"
+    rustup target list --installed | grep -qx aarch64-unknown-linux-gnu || {
+        say "fetching Rust's standard library for arm64"
+        rustup --quiet target add aarch64-unknown-linux-gnu >&2 || die "rustup could not add aarch64-unknown-linux-gnu"
+    }
+    scripts/kernels.sh "${1:-all}"
+}
+
 strangers() {
     packages iproute2 python3 nginx-light redis-server redis-tools curl
     python_tests
     go_tests
+}
+
+stacks() {
+    packages iproute2 python3-venv nginx-light haproxy redis-server postgresql-15
+    python_stacks
+    go_stack go
+    case ${1:-} in
+        quick) return 0 ;;
+        '') ;;
+        *) die "unknown part of stacks '$1': quick or nothing" ;;
+    esac
+    packages apache2-bin php-fpm ruby puma mariadb-server memcached rabbitmq-server strace
+    node_stacks
+    go_stack grpc
+    java_stacks
 }
 
 cd "$(dirname "$0")/.."
@@ -213,7 +307,9 @@ case $WHAT in
     build) build ;;
     mesh) mesh ;;
     strangers) strangers ;;
+    kernels) kernels "${2:-}" ;;
+    stacks) stacks "${2:-}" ;;
     cluster) cluster "${2:-}" ;;
-    all) build; mesh; strangers; cluster ;;
-    *) die "unknown part '$WHAT': build, mesh, strangers, cluster or nothing" ;;
+    all) build; mesh; strangers; stacks; cluster ;;
+    *) die "unknown part '$WHAT': build, mesh, strangers, stacks, cluster, kernels or nothing" ;;
 esac

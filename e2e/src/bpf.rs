@@ -1,17 +1,19 @@
 //! bpf(2) without a library: what exists in the kernel (to prove that nothing is left), and a few tiny programs of
 //! somebody else (to prove that they are not disturbed).
 //!
-//! Beside them [`Published`], another design to compare with.
+//! Beside them `Published`, another design to compare with.
 //!
 //! The daemon's own loader is not used on purpose: a test must not believe the tested.
 
 mod keys;
 mod object;
+#[cfg(feature = "full")]
 mod published;
 mod stranger;
 
 pub use keys::{count_keys, has_key};
 pub use object::{Kind, Object, Objects, opened_by, pinned, verified_instructions};
+#[cfg(feature = "full")]
 pub use published::Published;
 pub use stranger::{StrangerSockOps, StrangerSockmap};
 

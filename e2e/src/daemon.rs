@@ -22,6 +22,7 @@ use crate::wait;
 
 pub mod admin;
 mod binary;
+pub mod place;
 
 pub use admin::Answer;
 pub use binary::{Finished, binary, built, finish, spawn};
@@ -77,11 +78,16 @@ impl Daemon {
 
     /// Starts the process without waiting for anything.
     pub fn spawn(&mut self) -> Result<()> {
+        self.spawn_in(Command::new(binary()?))
+    }
+
+    /// The same, with the start of its command line given: see [`place`].
+    pub fn spawn_in(&mut self, mut command: Command) -> Result<()> {
         ensure!(self.child.is_none(), "the daemon is already running");
         let log = File::options().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(binary()?);
         command.arg("standalone").arg("--manifests").arg(self.manifests.path()).arg("--bpffs").arg(&self.bpffs);
-        command.arg("--admin-address").arg(self.admin.to_string()).args(&self.arguments);
+        command.arg("--admin-address").arg(self.admin.to_string());
+        command.arg("--admin-socket").arg(self.socket()).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(spawn(command)?);
         Ok(())
@@ -144,9 +150,7 @@ impl Daemon {
 
     /// The same without these capabilities ("-perfmon,-sys_admin").
     pub fn run_without(&self, capabilities: &str, arguments: &[&str]) -> Result<Finished> {
-        let mut command = Command::new("setpriv");
-        command.arg(format!("--bounding-set={capabilities}")).arg(binary()?);
-        self.finish(command, arguments)
+        self.finish(place::without(capabilities)?, arguments)
     }
 
     fn finish(&self, mut command: Command, arguments: &[&str]) -> Result<Finished> {
@@ -197,9 +201,19 @@ impl Daemon {
         })
     }
 
-    /// One GET of the admin endpoint.
+    /// Asks and answers on a pair until messages are redirected (again).
+    pub fn wait_redirecting(&self, pair: &mut Pair) -> Result<()> {
+        let before = self.redirected(pair)?;
+        wait::wait_for(PROMOTION_LIMIT, "redirection to come back", || {
+            request::by_hand(pair, 5, 64)?;
+            ensure!(self.redirected(pair)? > before, "nothing is redirected");
+            Ok(())
+        })
+    }
+
+    /// One GET of the admin endpoint, where root asks.
     pub fn get(&self, path: &str) -> Result<Answer> {
-        admin::get(self.admin, path)
+        admin::get_privately(&self.socket(), path)
     }
 
     /// `/status`.
@@ -232,16 +246,30 @@ impl Daemon {
         &self.bpffs
     }
 
-    /// Folders of self-tests that have not been removed (yet).
-    pub fn self_tests(&self) -> Vec<PathBuf> {
-        let prefix = format!("{}-probe-", self.bpffs.display());
-        let entries = self.bpffs.parent().and_then(|folder| std::fs::read_dir(folder).ok());
-        let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        paths.filter(|path| path.to_string_lossy().starts_with(&prefix)).collect()
+    /// The folder of the layout that is pinned.
+    pub fn layout(&self) -> Result<PathBuf> {
+        let mut entries = std::fs::read_dir(&self.bpffs)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let found =
+            entries.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("layout-")));
+        found.with_context(|| format!("no layout is pinned at {}", self.bpffs.display()))
     }
 
+    /// Folders of self-tests that have not been removed (yet).
+    pub fn self_tests(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.bpffs).into_iter().flatten().flatten().map(|entry| entry.path());
+        entries
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("probe-")))
+            .collect()
+    }
+
+    /// Where everybody may ask.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where only root may.
+    pub fn socket(&self) -> PathBuf {
+        self.log.path().join("admin.sock")
     }
 
     /// Everything that this installation holds in the kernel: its pins, and what its process has open.

@@ -10,26 +10,47 @@
 //! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
 //! * [`differential`] the same with random programs
 //! * [`strangers`] other projects' own tests, outside and inside an accelerated namespace
+//! * [`stacks`] real servers and clients of many languages, plain and accelerated
 //! * [`traffic`] byte-exact streams through real sockets
-//! * [`wait`] waiting for a condition with a deadline
+//! * [`guests`] other kernels, booted in emulated machines; [`guest`] what runs inside of one: `make test-kernels`
+//! * [`wait`] waiting for a condition with a deadline; [`slowness`] how much longer that is on an emulated machine
+//!
+//! Without the feature `full` only what a guest needs is built: that takes a minute for another processor, all of it ten.
 
+#[cfg(feature = "full")]
 pub mod bench;
 pub mod bpf;
 pub mod cgroup;
+#[cfg(feature = "full")]
 pub mod cluster;
+#[cfg(feature = "full")]
 pub mod conformance;
 pub mod connections;
 pub mod daemon;
+#[cfg(feature = "full")]
 pub mod demo;
+#[cfg(feature = "full")]
 pub mod differential;
+pub mod guest;
+#[cfg(feature = "full")]
+pub mod guests;
+#[cfg(feature = "full")]
 pub mod interrupt;
+#[cfg(feature = "full")]
 pub mod load;
 pub mod manifest;
+#[cfg(feature = "full")]
 pub mod mesh;
 pub mod netns;
+#[cfg(feature = "full")]
 pub mod report;
+#[cfg(feature = "full")]
 pub mod scale;
+pub mod slowness;
+#[cfg(feature = "full")]
+pub mod stacks;
 pub mod stage;
+#[cfg(feature = "full")]
 pub mod strangers;
 pub mod traffic;
 pub mod wait;

@@ -98,6 +98,12 @@ impl Acceleration {
         Self { limits: Some((bytes, messages)), ..self }
     }
 
+    /// Only what connects an application to the sidecar of this mesh, which is known by its own ports and addresses.
+    #[must_use]
+    pub fn provider(self, provider: &str) -> Self {
+        Self { mesh: format!("provider: {provider}"), ..self }
+    }
+
     /// Only what connects an application to a sidecar that listens on these ports.
     #[must_use]
     pub fn sidecar_ports(self, ports: &[u16]) -> Self {

@@ -37,5 +37,9 @@ pub use socket::Family;
 
 use std::time::Duration;
 
+use crate::slowness;
+
 /// How long a side may make no progress before that is a fault. Generous: the machine may be busy with a build.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub fn patience() -> Duration {
+    slowness::scaled(Duration::from_secs(15))
+}

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::slowness;
 use crate::traffic::{Fault, Faults};
 
 /// Asks `condition` until it answers with something, at first every millisecond, then every 50. An error ends the wait
-/// at once; after `limit` it fails with `what`.
+/// at once; after `limit` it fails with `what`. On an emulated machine the limit is longer ([`slowness`]).
 pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), slowness::scaled(limit));
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(answer) = condition()? {

@@ -240,7 +240,7 @@ fn columns_read_well(cluster: &Cluster) -> Result<()> {
     ensure!(words(lines.next())[..6] == ["status", "Observe", "Auto", "True", "False", "3"], "{table}");
     let table = print(&["ma", "status", "-o", "wide"])?;
     let mut lines = table.lines();
-    let wide = ["SCOPE", "PROMOTION", "NODES", "CONNECTIONS", "BYTES", "AGE"];
+    let wide = ["SCOPE", "PROMOTION", "NODES", "CONNECTIONS", "BYTES", "MESSAGE", "AGE"];
     ensure!(words(lines.next())[6..] == wide, "{table}");
     ensure!(words(lines.next())[6..8] == ["PodLocal", "Auto"], "{table}");
 

@@ -19,6 +19,10 @@ both_promotions!(
 
 const LIMIT: Duration = Duration::from_secs(20);
 
+fn low_water(pair: &Pair, bytes: i32) -> Result<()> {
+    Ok(socket::set(&pair.client.stream, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &bytes)?)
+}
+
 /// How many of these sockets the pass visits.
 fn visited(daemon: &Daemon, pairs: &[Pair]) -> Result<usize> {
     let mut count = 0;
@@ -55,12 +59,12 @@ fn quiet_connections_are_not_visited_and_the_busy_one_is_promoted(promotion: Pro
     quiet.into_iter().chain([busy]).try_for_each(|mut pair| Ok(pair.close()?))
 }
 
-/// Both descriptors block, so nobody may promote it; and then they do not.
+/// Its reader asks for what the redirected queue does not honour, so nobody may promote it; and then it does not.
 fn what_is_visited_in_vain_is_left_alone_and_found_again(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let daemon = pods.accelerate(promotion)?;
     let mut pair = pods.pair(0)?;
-    pair.set_blocking(true)?;
+    low_water(&pair, 2)?;
     request::by_hand(&mut pair, 20, 64)?;
     ensure!(visited(&daemon, std::slice::from_ref(&pair))? > 0, "neither end is visited after 20 requests");
     wait_for(LIMIT, "the connection to be left to the review", || {
@@ -68,10 +72,10 @@ fn what_is_visited_in_vain_is_left_alone_and_found_again(promotion: Promotion) -
         ensure!(visited == 0, "{visited} of its ends are visited");
         let connections = daemon.connections()?;
         let (client, _) = connections.both(&pair)?;
-        ensure!(client.reason.as_deref() == Some("blocking_reader"), "{client:?}");
+        ensure!(client.reason.as_deref() == Some("reader_options"), "{client:?}");
         Ok(())
     })?;
-    pair.set_blocking(false)?;
+    low_water(&pair, 1)?;
     daemon.warm(&mut pair)?;
     Ok(pair.close()?)
 }

@@ -21,9 +21,9 @@ both_promotions!(
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Default of `redirect.limits.maxBytesInFlight`, which redirection may add to what TCP queues.
-const BYTES_IN_FLIGHT: u64 = 256 << 10;
+const BYTES_IN_FLIGHT: u64 = 1 << 20;
 /// Default of `redirect.limits.maxMessagesInFlight`.
-const MESSAGES_IN_FLIGHT: u64 = 64;
+const MESSAGES_IN_FLIGHT: u64 = 256;
 
 /// A connection in a pod of that index, whose receiver has a buffer of 128 KiB.
 fn pair_with_small_buffer(pods: &Pods, index: usize) -> Result<Pair> {

@@ -170,24 +170,3 @@ fn arguments_that_cannot_work_end_with_one_sentence() {
         Ok(())
     });
 }
-
-/// Without CAP_PERFMON and CAP_SYS_ADMIN the kernel takes no iterator.
-#[test]
-fn a_program_that_the_kernel_refuses_is_named_with_the_error() {
-    check(|| {
-        let pods = Pods::new(1)?;
-        let mut pair = pods.pair(0)?;
-        let daemon = Daemon::unstarted("node", pods.manifests(&accelerate_everything(NAMESPACE))?, &[])?;
-        let manifests = daemon.manifests.path().to_string_lossy().into_owned();
-        let arguments = ["standalone", "--manifests", &manifests, "--admin-address", "127.0.0.1:0"];
-        let finished = daemon.run_without("-perfmon,-sys_admin", &arguments)?;
-        ensure!(finished.code == Some(1), "{finished:?}");
-        let sentence = finished.sentence();
-        let (program, errno) = ("refused the program ma_", "Operation not permitted (os error 1)");
-        ensure!(sentence.contains(program) && sentence.contains(errno), "{finished:?}");
-        ensure!(!daemon.bpffs().exists() && daemon.self_tests().is_empty(), "it left pins behind");
-        request::by_hand(&mut pair, 20, 64)?;
-        pair.close()?;
-        Ok(())
-    });
-}

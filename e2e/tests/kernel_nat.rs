@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
-use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::manifest::{Manifests, Promotion, accelerate_everything};
 use meshaccel_e2e::netns::{Netns, run};
 use meshaccel_e2e::stage::{NAMESPACE, Pods, nat_rule};
 use meshaccel_e2e::traffic::{Pair, Reader, Service, Shape, request, threads};
@@ -15,6 +15,7 @@ both_promotions!(
     a_translation_to_another_address_is_paired,
     ipv6_is_translated_too,
     two_pods_are_joined_when_the_scope_is_the_node,
+    connections_between_pods_that_are_selected_one_by_one_are_adopted,
     two_pods_stay_on_tcp_when_the_scope_is_the_pod,
 );
 
@@ -93,6 +94,26 @@ fn two_pods_are_joined_when_the_scope_is_the_node(promotion: Promotion) -> Resul
         ensure!(client.pod == pods.name(0) && server.pod == pods.name(1), "{client:?} {server:?}");
     }
     exercise(&daemon, pairs)
+}
+
+/// Open before either pod was known: neither end can be told by itself, and the ends come to be known at different times.
+fn connections_between_pods_that_are_selected_one_by_one_are_adopted(promotion: Promotion) -> Result<()> {
+    let pods = Pods::joined()?;
+    let service = Service::listen(Some(pods.netns(1)), (Pods::address(1), 0).into())?;
+    let mut pairs = service.pairs(Some(pods.netns(0)), 8)?;
+    for pair in &mut pairs {
+        request::by_hand(pair, 12, 64)?;
+    }
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion).node_local();
+    let daemon = Daemon::start("node", Manifests::of(&policy, &[pods.manifest(0)])?)?;
+    let mut inside = pods.pair(0)?;
+    daemon.warm(&mut inside)?;
+    ensure!(daemon.events("adopted")? == 0, "an end was adopted whose peer is not known");
+    daemon.manifests.write("later.yaml", &pods.manifest(1).yaml())?;
+    exercise(&daemon, pairs)?;
+    ensure!(daemon.events("adopted")? >= 16, "{} sockets adopted", daemon.events("adopted")?);
+    inside.close()?;
+    Ok(())
 }
 
 fn two_pods_stay_on_tcp_when_the_scope_is_the_pod(promotion: Promotion) -> Result<()> {

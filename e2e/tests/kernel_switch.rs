@@ -7,8 +7,8 @@ use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::stage::Pods;
-use meshaccel_e2e::traffic::{Family, Load, Pair, request};
-use meshaccel_e2e::wait::{wait_for, wait_until};
+use meshaccel_e2e::traffic::{Family, Load, request};
+use meshaccel_e2e::wait::wait_until;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -21,16 +21,6 @@ both_promotions!(
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// Waits until redirected messages have been sent that were not there before.
-fn wait_redirecting(daemon: &Daemon, pair: &mut Pair) -> Result<()> {
-    let before = daemon.redirected(pair)?;
-    wait_for(LIMIT, "redirection to come back", || {
-        request::by_hand(pair, 5, 64)?;
-        ensure!(daemon.redirected(pair)? > before, "nothing is redirected");
-        Ok(())
-    })
-}
 
 fn the_switch_thrown_at_random_loses_nothing(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
@@ -65,7 +55,7 @@ fn the_switch_thrown_at_random_loses_nothing(promotion: Promotion) -> Result<()>
     for (index, pair) in pairs.iter_mut().enumerate() {
         // The streams may have gone back to TCP, being no gain, and stay there for a while.
         if Load::asks(index) {
-            wait_redirecting(&daemon, pair)?;
+            daemon.wait_redirecting(pair)?;
         }
         request::by_hand(pair, 5, 64)?;
         pair.close()?;
@@ -94,7 +84,7 @@ fn off_is_off_from_the_next_send_on(promotion: Promotion) -> Result<()> {
             "{client_after:?}"
         );
         daemon.run_ok(&["on"])?;
-        wait_redirecting(&daemon, &mut pair)?;
+        daemon.wait_redirecting(&mut pair)?;
     }
     // Nothing enters the SOCKHASH either: whoever uninstalls counts on that.
     daemon.run_ok(&["off"])?;
@@ -107,7 +97,7 @@ fn off_is_off_from_the_next_send_on(promotion: Promotion) -> Result<()> {
         ensure!(!client.promoted && !server.promoted, "promoted while off: {client:?} {server:?}");
     }
     daemon.run_ok(&["on"])?;
-    wait_redirecting(&daemon, &mut young)
+    daemon.wait_redirecting(&mut young)
 }
 
 fn off_for_one_pod_leaves_the_others(promotion: Promotion) -> Result<()> {
@@ -121,9 +111,9 @@ fn off_for_one_pod_leaves_the_others(promotion: Promotion) -> Result<()> {
     let before = daemon.redirected(&first)?;
     request::by_hand(&mut first, 50, 64)?;
     ensure!(daemon.redirected(&first)? == before, "the pod that was switched off is redirected");
-    wait_redirecting(&daemon, &mut second)?;
+    daemon.wait_redirecting(&mut second)?;
     daemon.run_ok(&["on", "--pod", &pods.name(0)])?;
-    wait_redirecting(&daemon, &mut first)?;
+    daemon.wait_redirecting(&mut first)?;
     let wrong = daemon.run(&["off", "--pod", "e2e/no-such-pod"])?;
     ensure!(wrong.code == Some(1) && wrong.stderr.contains("e2e/no-such-pod"), "{wrong:?}");
     Ok(())

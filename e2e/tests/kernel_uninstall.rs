@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::bpf::{Object, Objects};
-use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::daemon::{self, Daemon};
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
 use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{Family, Load, request};
@@ -15,6 +15,7 @@ both_promotions!(
     uninstall_under_load_loses_nothing_and_leaves_nothing,
     the_daemon_uninstalls_at_its_end_when_asked,
     uninstall_may_be_repeated_and_installed_again,
+    an_uninstall_that_is_killed_leaves_no_switch_off,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -118,5 +119,68 @@ fn uninstall_may_be_repeated_and_installed_again(promotion: Promotion) -> Result
         nothing_left(&daemon, &objects)?;
         daemon.restart()?;
     }
+    Ok(())
+}
+
+/// Killed in its wait for a reader, with the switch off already. Nobody has asked for that; a person's own `off` stays.
+fn an_uninstall_that_is_killed_leaves_no_switch_off(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(promotion)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    for off_before in [false, true] {
+        pair.client.send(100)?;
+        daemon.kill9()?;
+        if off_before {
+            daemon.run_ok(&["off"])?;
+        }
+        die_in_uninstall(&daemon)?;
+        pair.server.receive(100)?;
+        daemon.restart()?;
+        let mut other = pods.pair(0)?;
+        if off_before {
+            for pair in [&mut pair, &mut other] {
+                let before = daemon.redirected(pair)?;
+                request::by_hand(pair, 50, 64)?;
+                ensure!(daemon.redirected(pair)? == before, "redirected though a person had switched off");
+            }
+            daemon.run_ok(&["on"])?;
+        }
+        daemon.warm(&mut other)?;
+        let before = daemon.redirected(&pair)?;
+        wait_for(LIMIT, "the older connection to be redirected again", || {
+            request::by_hand(&mut pair, 12, 64)?;
+            ensure!(daemon.redirected(&pair)? > before, "it stays on TCP");
+            Ok(())
+        })?;
+        other.close()?;
+    }
+    // What a person says in between counts.
+    daemon.kill9()?;
+    pair.client.send(100)?;
+    die_in_uninstall(&daemon)?;
+    pair.server.receive(100)?;
+    daemon.run_ok(&["off"])?;
+    daemon.restart()?;
+    let before = daemon.redirected(&pair)?;
+    request::by_hand(&mut pair, 50, 64)?;
+    ensure!(daemon.redirected(&pair)? == before, "redirected though a person had switched off");
+    pair.close()?;
+    Ok(())
+}
+
+/// Starts an uninstall, which waits for a reader, and kills it there.
+fn die_in_uninstall(daemon: &Daemon) -> Result<()> {
+    let mut command = std::process::Command::new(daemon::binary()?);
+    command.args(["uninstall", "--timeout", "600s", "--bpffs"]).arg(daemon.bpffs());
+    let mut uninstall = daemon::spawn(command)?;
+    let link = daemon.layout()?.join("ma_sockops");
+    // The link goes when the switch is off.
+    let waits = wait_until(LIMIT, "the uninstall to begin", || (!link.exists()).then_some(()));
+    let ended = uninstall.try_wait()?;
+    uninstall.kill()?;
+    uninstall.wait()?;
+    waits?;
+    ensure!(ended.is_none(), "the uninstall was over before it was killed: {ended:?}");
     Ok(())
 }

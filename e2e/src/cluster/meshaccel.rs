@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::kubectl::condition;
@@ -153,10 +153,10 @@ impl<'a> Meshaccel<'a> {
             let found = self.cluster.get_json(object)?;
             ensure!(found["items"].as_array().is_some_and(Vec::is_empty), "{} are left", object[0]);
         }
-        let pinned = self.cluster.enter(&["ls", "/sys/fs/bpf"]).context("the node's bpffs")?;
-        if pinned.contains("meshaccel") {
-            bail!("left in the node's bpffs: {}", self.cluster.enter(&["find", PINS]).unwrap_or(pinned));
-        }
+        // The folder itself is a mount of the daemon's pod: only the node could remove it.
+        let pinned =
+            self.cluster.enter(&["find", "/sys/fs/bpf", "-path", "*meshaccel*"]).context("the node's bpffs")?;
+        ensure!(pinned.trim().is_empty() || pinned.trim() == PINS, "left in the node's bpffs: {pinned}");
         Ok(())
     }
 

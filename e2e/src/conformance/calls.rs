@@ -9,6 +9,9 @@ use super::options::{Request, SocketOption};
 use super::scene::{LIMIT, Scene, Who};
 use super::{names, sys};
 
+/// How often in a row nothing may have made room, 20 ms each.
+const STEADY: i32 = 15;
+
 impl Scene {
     /// send(2).
     pub fn send(&mut self, who: Who, bytes: impl AsRef<[u8]>, flags: i32) -> sys::Answer {
@@ -227,7 +230,8 @@ impl Scene {
         }
     }
 
-    /// Sends as much as the kernel takes, `size` bytes a call, until it takes no more although time passes.
+    /// Sends as much as the kernel takes, `size` bytes a call, until it takes no more although time passes: longer than the
+    /// receiver may hold an acknowledgement back (40 ms) and the sender waits before it sends again what had no room (200 ms).
     pub fn fill(&mut self, who: Who, size: usize) -> usize {
         let start = Instant::now();
         let mut total = 0;
@@ -243,9 +247,10 @@ impl Scene {
                     rest.drain(..n);
                     refused = 0;
                 }
-                Err(Errno::EAGAIN) if refused == 2 => break,
+                // With a small send buffer each part of a large window waits for its acknowledgement: it need not be full to the brim.
+                Err(Errno::EAGAIN) if refused == STEADY || start.elapsed() >= LIMIT => break,
                 // Acknowledgements on their way may still make room, also too little for POLLOUT.
-                Err(Errno::EAGAIN) if start.elapsed() < LIMIT => {
+                Err(Errno::EAGAIN) => {
                     refused += i32::from(sys::poll(self.fd(who), libc::POLLOUT, 20) == Ok(0));
                 }
                 Err(error) => {

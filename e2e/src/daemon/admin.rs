@@ -2,9 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use crate::slowness;
 
 /// An HTTP answer.
 #[derive(Debug)]
@@ -15,11 +19,26 @@ pub struct Answer {
 
 /// GET with a connection of its own.
 pub fn get(address: SocketAddr, path: &str) -> Result<Answer> {
-    let limit = Duration::from_secs(10);
-    let mut stream = TcpStream::connect_timeout(&address, limit).context("the admin endpoint does not answer")?;
+    let limit = limit();
+    let stream = TcpStream::connect_timeout(&address, limit).context("the admin endpoint does not answer")?;
     stream.set_read_timeout(Some(limit))?;
+    ask(stream, path)
+}
+
+/// The same on the Unix socket.
+pub fn get_privately(socket: &Path, path: &str) -> Result<Answer> {
+    let stream = UnixStream::connect(socket).context("nobody answers on the admin socket")?;
+    stream.set_read_timeout(Some(limit()))?;
+    ask(stream, path)
+}
+
+fn limit() -> Duration {
+    slowness::scaled(Duration::from_secs(10))
+}
+
+fn ask(mut stream: impl Read + Write, path: &str) -> Result<Answer> {
     // HTTP/1.0: the answer ends with the connection and is never chunked.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: meshaccel\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a body")?;

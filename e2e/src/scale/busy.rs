@@ -73,14 +73,18 @@ async fn objects(client: &Client) -> Result<()> {
 struct Installed {
     process: Option<Process>,
     pins: PathBuf,
+    socket: PathBuf,
 }
 
 impl Installed {
     fn start(homes: &Homes, kubeconfig: &Path, folder: &Path) -> Result<Self> {
         let pins = PathBuf::from(format!("/sys/fs/bpf/meshaccel-scale-{}", std::process::id()));
         let (root, path) = (homes.root(), pins.display().to_string());
-        let arguments = ["run", "--node-name", NODE, "--cgroup-root", &root, "--bpffs", &path, "--admin-address"];
-        let mut installed = Self { process: None, pins };
+        let socket = folder.join("admin.sock");
+        let listens = format!("--admin-socket={}", socket.display());
+        let arguments =
+            ["run", "--node-name", NODE, "--cgroup-root", &root, "--bpffs", &path, &listens, "--admin-address"];
+        let mut installed = Self { process: None, pins, socket };
         installed.process = Some(Process::daemon(&arguments, kubeconfig, folder)?);
         Ok(installed)
     }
@@ -102,12 +106,13 @@ impl Drop for Installed {
 }
 
 async fn run(settings: &Settings, mut daemon: Installed, pods: Pods, audit: Audit) -> Result<Busy> {
+    let socket = daemon.socket.clone();
     let process = daemon.process()?;
     process.ready().await?;
-    let (address, count) = (process.admin, pods.len());
+    let count = pods.len();
     until("every pod to be accelerated", LIMIT, || {
         process.check()?;
-        Ok((accelerated(address)?.len() == count).then_some(()))
+        Ok((accelerated(&socket)?.len() == count).then_some(()))
     })
     .await?;
     let record = Record::new(audit, audit::DAEMON, process.pid());
@@ -122,8 +127,8 @@ async fn run(settings: &Settings, mut daemon: Installed, pods: Pods, audit: Audi
         let events_a_minute = events? as f64 * 60.0 / start.elapsed().as_secs_f64();
         detail("the same, while one pod's selection is timed");
         let (_, lags) =
-            tokio::try_join!(pods.go_on(settings.events, settings.steady), time(&pods, address, settings.steady))?;
-        settled(&pods, address).await?;
+            tokio::try_join!(pods.go_on(settings.events, settings.steady), time(&pods, &socket, settings.steady))?;
+        settled(&pods, &socket).await?;
         let timed = lags.len();
         Ok(Busy { pods: count, at_rest, busy, events_a_minute, lag: Spread::of(lags), timed })
     };
@@ -145,8 +150,8 @@ async fn window<T>(record: &Record, body: impl Future<Output = T>) -> Result<(T,
 }
 
 /// Names of the pods that the daemon accelerates now.
-fn accelerated(address: std::net::SocketAddr) -> Result<Vec<String>> {
-    let status: Value = serde_json::from_str(&admin::get(address, "/status")?.body)?;
+fn accelerated(socket: &Path) -> Result<Vec<String>> {
+    let status: Value = serde_json::from_str(&admin::get_privately(socket, "/status")?.body)?;
     let pods = status["pods"].as_array().context("no pods in /status")?;
     let of = pods.iter().filter(|pod| pod["state"] == "accelerated");
     // As namespace/name.
@@ -156,7 +161,7 @@ fn accelerated(address: std::net::SocketAddr) -> Result<Vec<String>> {
 
 /// Selects and unselects one pod in turns; how long the daemon took each time after the API server's
 /// answer, in s.
-async fn time(pods: &Pods, address: std::net::SocketAddr, length: Duration) -> Result<Vec<f64>> {
+async fn time(pods: &Pods, socket: &Path, length: Duration) -> Result<Vec<f64>> {
     let (start, mut lags, mut wanted) = (Instant::now(), Vec::new(), true);
     while start.elapsed() < length {
         tokio::time::sleep(TIMED_EVERY).await;
@@ -164,7 +169,7 @@ async fn time(pods: &Pods, address: std::net::SocketAddr, length: Duration) -> R
         pods.select(pods.timed(), wanted).await?;
         let answered = Instant::now();
         until("the daemon to follow", LIMIT, || {
-            let is = accelerated(address)?.iter().any(|name| name == pods.timed());
+            let is = accelerated(socket)?.iter().any(|name| name == pods.timed());
             Ok((is == wanted).then_some(()))
         })
         .await?;
@@ -174,8 +179,8 @@ async fn time(pods: &Pods, address: std::net::SocketAddr, length: Duration) -> R
 }
 
 /// When nothing happens any more, the daemon must have all of it right.
-async fn settled(pods: &Pods, address: std::net::SocketAddr) -> Result<()> {
+async fn settled(pods: &Pods, socket: &Path) -> Result<()> {
     pods.select_all().await?;
-    until("every pod to be accelerated again", LIMIT, || Ok((accelerated(address)?.len() == pods.len()).then_some(())))
+    until("every pod to be accelerated again", LIMIT, || Ok((accelerated(socket)?.len() == pods.len()).then_some(())))
         .await
 }

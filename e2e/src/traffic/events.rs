@@ -4,9 +4,9 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 
-use super::PATIENCE;
 use super::end::{End, Pair};
 use super::fault::{Fault, Faults, What};
+use super::patience;
 use super::shape::{Messages, Pace, Reader, Shape};
 use super::socket::Epoll;
 use super::threads::directions;
@@ -221,8 +221,8 @@ fn run(mut tasks: Vec<Task>) -> Vec<Fault> {
         if open == 0 {
             break;
         }
-        let patience = if ready.is_empty() { PATIENCE.as_millis() as i32 } else { 0 };
-        let events = match epoll.wait(patience) {
+        let limit = if ready.is_empty() { patience().as_millis() as i32 } else { 0 };
+        let events = match epoll.wait(limit) {
             Ok(events) => events,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => Vec::new(),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use super::PATIENCE;
+use super::patience;
 use super::pattern::{Origin, Pattern};
 
 /// One stream that is not what was sent.
@@ -61,7 +61,7 @@ impl Fault {
     /// something no blocking call may say, and is told as it is.
     pub fn failed(pattern: Pattern, offset: u64, doing: &'static str, error: io::Error, since: Instant) -> Self {
         let timed_out = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-        let what = if timed_out && since.elapsed() >= PATIENCE.mul_f32(0.9) {
+        let what = if timed_out && since.elapsed() >= patience().mul_f32(0.9) {
             What::Stalled { doing }
         } else {
             What::Failed { doing, error }

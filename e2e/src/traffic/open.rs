@@ -42,7 +42,7 @@ impl Service {
         let listener = inside(netns, || socket::listen(address, options))?
             .with_context(|| format!("cannot listen on {address}"))?;
         // Bounds accept(2): a connection that never comes is a failure, not a hung test.
-        let patience = libc::timeval { tv_sec: super::PATIENCE.as_secs() as libc::time_t, tv_usec: 0 };
+        let patience = libc::timeval { tv_sec: super::patience().as_secs() as libc::time_t, tv_usec: 0 };
         socket::set(&listener, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address, options })
@@ -103,9 +103,9 @@ impl Service {
             let start = Instant::now();
             for size in sizes {
                 // Refused with EPIPE before connect and with EAGAIN while it is under way.
-                while outgoing.send_once(stream, size, libc::MSG_DONTWAIT).is_err() && start.elapsed() < super::PATIENCE
-                {
-                }
+                while outgoing.send_once(stream, size, libc::MSG_DONTWAIT).is_err()
+                    && start.elapsed() < super::patience()
+                {}
             }
         };
         let remote = self.address;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
 
-use super::PATIENCE;
+use super::patience;
 
 /// Which kind of socket, and which kind of address inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +118,9 @@ fn create(address: SocketAddr, options: Options) -> io::Result<OwnedFd> {
 
 /// Bounds every blocking call: a lost wake-up must end as a fault, not as a hung test.
 fn be_patient(socket: &impl AsFd) -> io::Result<()> {
-    let patience = libc::timeval { tv_sec: PATIENCE.as_secs() as libc::time_t, tv_usec: 0 };
-    set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &patience)?;
-    set(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &patience)
+    let limit = libc::timeval { tv_sec: patience().as_secs() as libc::time_t, tv_usec: 0 };
+    set(socket, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &limit)?;
+    set(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit)
 }
 
 /// SO_COOKIE: what the programs know a socket by.
@@ -210,7 +210,7 @@ pub fn patiently<T>(stream: &TcpStream, events: i16, mut call: impl FnMut() -> i
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_blocking(stream)? => {
-                if poll(stream, events, PATIENCE.as_millis() as i32)? == 0 {
+                if poll(stream, events, patience().as_millis() as i32)? == 0 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
             }

@@ -43,7 +43,7 @@ fn request_and_response_run_with_every_reader() {
 #[test]
 fn load_runs_until_it_is_stopped() {
     let load = Load::start(service(Family::V6).pairs(None, 6).unwrap(), 1);
-    crate::wait::wait_until(PATIENCE, "twelve bouts", || (load.bouts() >= 12).then_some(())).unwrap();
+    crate::wait::wait_until(patience(), "twelve bouts", || (load.bouts() >= 12).then_some(())).unwrap();
     assert!(!load.has_failed());
     assert_eq!(load.finish().unwrap().len(), 6);
 }

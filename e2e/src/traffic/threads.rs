@@ -5,9 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::PATIENCE;
 use super::end::{End, Incoming, Outgoing, Pair};
 use super::fault::{Fault, Faults};
+use super::patience;
 use super::shape::{Amount, Messages, Pace, Reader, Shape};
 use super::socket::{self, Epoll};
 
@@ -63,10 +63,10 @@ impl<'a> Readable<'a> {
     }
 
     fn wait(&self) -> io::Result<bool> {
-        let patience = PATIENCE.as_millis() as i32;
+        let limit = patience().as_millis() as i32;
         match &self.epoll {
-            Some(epoll) => epoll.wait(patience).map(|events| !events.is_empty()),
-            None => socket::poll(self.stream, libc::POLLIN, patience).map(|events| events != 0),
+            Some(epoll) => epoll.wait(limit).map(|events| !events.is_empty()),
+            None => socket::poll(self.stream, libc::POLLIN, limit).map(|events| events != 0),
         }
     }
 }

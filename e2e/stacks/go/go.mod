@@ -1,0 +1,3 @@
+module stacks/go
+
+go 1.22
