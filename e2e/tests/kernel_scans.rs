@@ -1,15 +1,19 @@
 //! Sockets are visited in one of two ways. From Linux 7.3 on a classifier may not change a SOCKHASH, and iterators scan the pods'
 //! sockets instead; they must do the same.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use aya::maps::{HashMap, Map, MapData};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
 use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{Family, Reader, Shape, request, threads};
 use meshaccel_e2e::wait::wait_for;
 
-both_promotions!(by_scans_sockets_are_promoted_taken_out_and_forgotten);
+both_promotions!(by_scans_sockets_are_promoted_taken_out_and_forgotten, by_scans_records_of_sockets_that_are_gone_go,);
 
+/// Bytes of a key and of a value of that map, which is opened only if they are right.
+const ID: usize = 12;
+const RECORD: usize = 120;
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn by_scans_sockets_are_promoted_taken_out_and_forgotten(promotion: Promotion) -> Result<()> {
@@ -41,5 +45,37 @@ fn by_scans_sockets_are_promoted_taken_out_and_forgotten(promotion: Promotion) -
         ensure!(recorded == 0, "{recorded} sockets are recorded");
         Ok(())
     })?;
+    Ok(())
+}
+
+/// The program that sees sockets close may have missed one: then its record says what is no more.
+fn by_scans_records_of_sockets_that_are_gone_go(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion);
+    let daemon = pods.accelerate_with(&policy, &["--without-classifier"])?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    let recorded = || -> Result<u64> {
+        let recorded = &daemon.status()?["connections"]["recorded"];
+        recorded.as_u64().with_context(|| format!("{recorded} sockets are recorded"))
+    };
+    wait_for(LIMIT, "both ends to be counted", || {
+        ensure!(recorded()? == 2, "{} sockets are recorded", recorded()?);
+        Ok(())
+    })?;
+    let layout = std::fs::read_dir(daemon.bpffs())?.next().context("a layout is pinned")??.path();
+    let data = MapData::from_pin(layout.join("ma_ends"))?;
+    let mut ends: HashMap<_, [u8; ID], [u8; RECORD]> = HashMap::try_from(Map::HashMap(data))?;
+    let (mut id, record) = ends.iter().next().context("a socket is recorded")??;
+    id[0] ^= 1;
+    ends.insert(id, record, 0)?;
+    wait_for(LIMIT, "the record of no socket to go", || {
+        request::by_hand(&mut pair, 5, 64)?;
+        ensure!(ends.get(&id, 0).is_err(), "it is still there");
+        Ok(())
+    })?;
+    daemon.wait_redirecting(&mut pair)?;
+    ensure!(recorded()? >= 2, "the records of open sockets are gone, too");
+    pair.close()?;
     Ok(())
 }

@@ -112,11 +112,12 @@ impl Way {
         })
     }
 
-    /// Visits these ends, which live where the calling thread is, and tells what each has become.
+    /// Visits these ends, and tells what each has become. `at_home`: they live where the calling thread is.
     fn visit<T: Copy>(
         &self,
         ends: &[(EndId, T)],
         purpose: u32,
+        at_home: bool,
         mut became: impl FnMut(T, u32),
     ) -> Result<(), PassError> {
         match self {
@@ -127,11 +128,16 @@ impl Way {
             }
             Self::Scans(scans) => {
                 let mut outcomes = HashMap::new();
-                scans[purpose as usize].run(|row: &Scanned| {
-                    outcomes.insert(words(&row.id), row.outcome);
-                })?;
+                let mut scan = || {
+                    scans[purpose as usize].run(|row: &Scanned| {
+                        outcomes.insert(words(&row.id), row.outcome);
+                    })?;
+                    Ok(ends.iter().all(|(id, _)| outcomes.contains_key(&words(id))))
+                };
+                // A scan may miss a socket that moves meanwhile; not twice.
+                let missing = if !scan()? && purpose == REVIEW && at_home && !scan()? { GONE } else { OUT_OF_REACH };
                 for (id, with) in ends {
-                    became(*with, outcomes.get(&words(id)).copied().unwrap_or(OUT_OF_REACH));
+                    became(*with, outcomes.get(&words(id)).copied().unwrap_or(missing));
                 }
             }
         }
@@ -209,7 +215,7 @@ impl Visits {
     fn visit_one(&self, id: &EndId, home: Option<&Namespace>, purpose: u32) -> Result<u32, PassError> {
         let one = || {
             let mut outcome = OUT_OF_REACH;
-            self.way.visit(&[(*id, ())], purpose, |(), became| outcome = became).map(|()| outcome)
+            self.way.visit(&[(*id, ())], purpose, home.is_some(), |(), became| outcome = became).map(|()| outcome)
         };
         match (&self.way, home) {
             (Way::Scans(_), Some(home)) => home.enter(one).map_err(failed)?,
@@ -233,9 +239,11 @@ impl Visits {
     pub fn go_on(&self, review: &mut Review, residences: &Residences, most: usize) -> Result<(), PassError> {
         let (start, tally) = (ThreadTime::now(), &mut review.tally);
         let part = review.to_come.split_off(review.to_come.len().saturating_sub(most));
-        let took = self.visit_all(part.into_iter(), residences, REVIEW, |cookie, slot, outcome| {
+        let part = part.into_iter().map(|(cookie, id, slot)| (cookie, id, (id, slot)));
+        let took = self.visit_all(part, residences, REVIEW, |cookie, (id, slot), outcome| {
             match outcome & OUTCOME {
-                GONE => return,
+                // Its record is removed already, but where a scan has not found it.
+                GONE => return bpf::delete(self.ends.as_fd(), &id),
                 WAKE => {
                     tally.to_wake.insert(cookie);
                 }
@@ -270,14 +278,15 @@ impl Visits {
             let mut outcomes = Vec::with_capacity(ends.len());
             for of_one in ends.chunk_by(|(one, ..), (other, ..)| one == other) {
                 let cookie = of_one[0].0;
-                if let (Some(traveller), Some(home)) = (traveller, residences.get(&cookie))
-                    && let Err(error) = traveller.enter(home)
-                {
+                let entered = traveller.zip(residences.get(&cookie)).map(|(traveller, home)| {
                     // It is gone, and so are its sockets, all but those that somebody has taken elsewhere.
-                    tracing::debug!(path = %home.display(), %error, "Could not enter a network namespace");
-                }
+                    traveller.enter(home).inspect_err(|error| {
+                        tracing::debug!(path = %home.display(), %error, "Could not enter a network namespace");
+                    })
+                });
+                let at_home = matches!(entered, Some(Ok(_)));
                 let of_one: Vec<_> = of_one.iter().map(|(_, id, with)| (*id, *with)).collect();
-                self.way.visit(&of_one, purpose, |with, outcome| outcomes.push((cookie, with, outcome)))?;
+                self.way.visit(&of_one, purpose, at_home, |with, outcome| outcomes.push((cookie, with, outcome)))?;
             }
             Ok((outcomes, start.elapsed()))
         };
