@@ -15,7 +15,7 @@ pub use keys::{count_keys, has_key};
 pub use object::{Kind, Object, Objects, opened_by, pinned, verified_instructions};
 #[cfg(feature = "full")]
 pub use published::Published;
-pub use stranger::{StrangerSockOps, StrangerSockmap};
+pub use stranger::{StrangerSockOps, StrangerSockmap, StrangerVerdict};
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

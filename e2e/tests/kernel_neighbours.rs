@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::both_promotions;
-use meshaccel_e2e::bpf::{StrangerSockOps, StrangerSockmap};
+use meshaccel_e2e::bpf::{StrangerSockOps, StrangerSockmap, StrangerVerdict};
 use meshaccel_e2e::cgroup;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
@@ -14,7 +14,9 @@ use meshaccel_e2e::wait::wait_for;
 
 both_promotions!(
     a_socket_in_another_sockmap_is_left_alone_and_counted,
+    what_another_program_takes_from_tcp_takes_tcp_from_then_on,
     another_sock_ops_program_is_not_disturbed,
+    another_programs_reports_of_round_trips_go_on,
     two_installations_on_one_pod_do_not_disturb_each_other,
     an_installation_beside_another_is_removed_alone,
 );
@@ -54,6 +56,26 @@ fn a_socket_in_another_sockmap_is_left_alone_and_counted(promotion: Promotion) -
     Ok(())
 }
 
+/// A proxy or an observer with a verdict on what comes in (sk_skb), put on a socket that is redirected to already.
+fn what_another_program_takes_from_tcp_takes_tcp_from_then_on(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    let stranger = StrangerVerdict::new()?;
+    stranger.insert(1, &pair.server.stream).context("cannot add a socket that is in our SOCKHASH")?;
+    let before = stranger.calls()?;
+    request::by_hand(&mut pair, 100, 64)?;
+    let seen = stranger.calls()? - before;
+    ensure!(seen >= 100, "the other program saw {seen} of 100 messages");
+    let connections = daemon.connections()?;
+    let client = connections.both(&pair)?.0;
+    ensure!(client.reason.as_deref() == Some("in_another_sockmap"), "{client:?}");
+    request::rounds(&mut pair, 300, 1..=9000, Reader::Recv, 3)?;
+    pair.close()?;
+    Ok(())
+}
+
 fn another_sock_ops_program_is_not_disturbed(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let stranger = StrangerSockOps::attach(&cgroup::root()?)?;
@@ -77,6 +99,31 @@ fn another_sock_ops_program_is_not_disturbed(promotion: Promotion) -> Result<()>
     called()?;
     daemon.run_ok(&["uninstall"])?;
     called()
+}
+
+/// The flag that asks for them is the socket's, and there is one for all programs.
+fn another_programs_reports_of_round_trips_go_on(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let stranger = StrangerSockOps::attach_to_round_trips(&cgroup::root()?)?;
+    let daemon = pods.accelerate(promotion)?;
+    // One that comes later, too.
+    let later = StrangerSockOps::attach_to_round_trips(&cgroup::root()?)?;
+    let mut first = pods.pair(0)?;
+    daemon.warm(&mut first)?;
+    let mut second = pods.pair(0)?;
+    daemon.warm(&mut second)?;
+    daemon.run_ok(&["off"])?;
+    for pair in [&mut first, &mut second] {
+        let before = [stranger.calls()?, later.calls()?];
+        request::by_hand(pair, 100, 64)?;
+        let after = [stranger.calls()?, later.calls()?];
+        for index in 0..2 {
+            let reports = after[index] - before[index];
+            ensure!(reports >= 50, "{reports} reports of 200 messages that took TCP");
+        }
+        pair.close()?;
+    }
+    Ok(())
 }
 
 fn two_installations_on_one_pod_do_not_disturb_each_other(promotion: Promotion) -> Result<()> {

@@ -7,12 +7,14 @@
 //! * [`verifier`] why the kernel refused a program
 //! * [`maps`] typed access to the pinned maps
 //! * [`visits`] has the programs look at sockets; [`passes`] runs the iterators; [`wake`] says when
+//! * [`neighbours`] other programs of our kind on this machine
 //! * [`watch`] sees what applications do
 
 pub mod btf;
 pub mod casts;
 pub mod load;
 pub mod maps;
+pub mod neighbours;
 pub mod offsets;
 pub mod passes;
 pub mod pins;

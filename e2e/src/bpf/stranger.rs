@@ -16,7 +16,9 @@ const MAP_TYPE_ARRAY: u32 = 2;
 const MAP_TYPE_SOCKHASH: u32 = 18;
 const PROG_TYPE_SOCK_OPS: u32 = 13;
 const PROG_TYPE_SK_MSG: u32 = 16;
+const PROG_TYPE_SK_SKB: u32 = 14;
 const ATTACH_CGROUP_SOCK_OPS: u32 = 3;
+const ATTACH_STREAM_VERDICT: u32 = 5;
 const ATTACH_SK_MSG_VERDICT: u32 = 7;
 const ALLOW_MULTI: u32 = 2;
 
@@ -24,6 +26,34 @@ const ALLOW_MULTI: u32 = 2;
 type Instruction = (u8, u8, i16, i32);
 
 const RETURN_1: [Instruction; 2] = [(0xb7, 0, 0, 1), (0x95, 0, 0, 0)];
+
+/// Another program's SOCKHASH with a verdict on all that comes in through TCP: it is counted, and passed on.
+#[derive(Debug)]
+pub struct StrangerVerdict {
+    sockmap: StrangerSockmap,
+    counter: OwnedFd,
+}
+
+impl StrangerVerdict {
+    pub fn new() -> Result<Self> {
+        let counter = create_map(MAP_TYPE_ARRAY, 4, 8, 1).context("cannot make a counter")?;
+        let map = create_map(MAP_TYPE_SOCKHASH, 4, 4, 1024).context("cannot make a SOCKHASH")?;
+        let program = load(PROG_TYPE_SK_SKB, ATTACH_STREAM_VERDICT, &counts(&counter))
+            .context("cannot load an sk_skb program")?;
+        attach(PROG_ATTACH, &map, &program, ATTACH_STREAM_VERDICT, 0).context("cannot attach an sk_skb program")?;
+        Ok(Self { sockmap: StrangerSockmap { map, _program: program }, counter })
+    }
+
+    /// Puts a connected socket in.
+    pub fn insert(&self, key: u32, stream: &TcpStream) -> io::Result<()> {
+        self.sockmap.insert(key, stream)
+    }
+
+    /// How often something came in.
+    pub fn calls(&self) -> Result<u64> {
+        count(&self.counter)
+    }
+}
 
 /// Another installation's SOCKHASH with a program that passes everything.
 #[derive(Debug)]
@@ -62,26 +92,35 @@ pub struct StrangerSockOps {
 impl StrangerSockOps {
     /// Attaches it beside whatever else is there.
     pub fn attach(cgroup: &Path) -> Result<Self> {
-        let counter = create_map(MAP_TYPE_ARRAY, 4, 8, 1).context("cannot make a counter")?;
-        let fd = counter.as_raw_fd();
-        let program = load(
-            PROG_TYPE_SOCK_OPS,
-            ATTACH_CGROUP_SOCK_OPS,
+        Self::attach_with(cgroup, &[])
+    }
+
+    /// One that has each new socket report its round trips, and counts these reports alone.
+    pub fn attach_to_round_trips(cgroup: &Path) -> Result<Self> {
+        Self::attach_with(
+            cgroup,
             &[
-                (0x62, 10, -4, 0),   // *(u32 *)(r10 - 4) = 0
-                (0xbf, 0xa2, 0, 0),  // r2 = r10
-                (0x07, 2, 0, -4),    // r2 += -4
-                (0x18, 0x11, 0, fd), // r1 = the counter's map
-                (0, 0, 0, 0),        //
-                (0x85, 0, 0, 1),     // r0 = bpf_map_lookup_elem(r1, r2)
-                (0x15, 0, 2, 0),     // if r0 == 0 skip two
-                (0xb7, 1, 0, 1),     // r1 = 1
-                (0xdb, 0x10, 0, 0),  // lock *(u64 *)r0 += r1
+                (0xbf, 0x16, 0, 0),  // r6 = r1
+                (0x61, 0x62, 0, 0),  // r2 = r6->op
+                (0x15, 2, 9, 12),    // if r2 == BPF_SOCK_OPS_RTT_CB go and count
+                (0x15, 2, 2, 4),     // if r2 == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB skip two
+                (0x15, 2, 1, 5),     // if r2 == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB skip one
+                (0x05, 0, 4, 0),     // go to the end
+                (0x61, 0x62, 84, 0), // r2 = r6->bpf_sock_ops_cb_flags
+                (0x47, 2, 0, 8),     // r2 |= BPF_SOCK_OPS_RTT_CB_FLAG
+                (0xbf, 0x61, 0, 0),  // r1 = r6
+                (0x85, 0, 0, 59),    // bpf_sock_ops_cb_flags_set(r1, r2)
                 (0xb7, 0, 0, 1),     // r0 = 1
                 (0x95, 0, 0, 0),     // exit
             ],
         )
-        .context("cannot load a sock_ops program")?;
+    }
+
+    /// `before`: what it does before it counts.
+    fn attach_with(cgroup: &Path, before: &[Instruction]) -> Result<Self> {
+        let counter = create_map(MAP_TYPE_ARRAY, 4, 8, 1).context("cannot make a counter")?;
+        let program = load(PROG_TYPE_SOCK_OPS, ATTACH_CGROUP_SOCK_OPS, &[before, &counts(&counter)].concat())
+            .context("cannot load a sock_ops program")?;
         let cgroup = File::open(cgroup).with_context(|| format!("cannot open {}", cgroup.display()))?;
         attach(PROG_ATTACH, &cgroup, &program, ATTACH_CGROUP_SOCK_OPS, ALLOW_MULTI)
             .context("cannot attach a sock_ops program")?;
@@ -90,13 +129,7 @@ impl StrangerSockOps {
 
     /// How often it was called.
     pub fn calls(&self) -> Result<u64> {
-        let (key, mut value) = (0u32, 0u64);
-        let mut attr: Attr = [0; 128];
-        put(&mut attr, 0, &self.counter.as_raw_fd().to_ne_bytes());
-        put(&mut attr, 8, &(&raw const key as u64).to_ne_bytes());
-        put(&mut attr, 16, &(&raw mut value as u64).to_ne_bytes());
-        call(MAP_LOOKUP_ELEM, &mut attr).context("cannot read the counter")?;
-        Ok(value)
+        count(&self.counter)
     }
 }
 
@@ -105,6 +138,34 @@ impl Drop for StrangerSockOps {
         // Programs attached without a link outlive their descriptors.
         let _ = attach(PROG_DETACH, &self.cgroup, &self.program, ATTACH_CGROUP_SOCK_OPS, 0);
     }
+}
+
+/// Counts in this map, and says 1: go on (of sock_ops), or pass (of sk_skb).
+fn counts(counter: &OwnedFd) -> [Instruction; 11] {
+    [
+        (0x62, 10, -4, 0),                    // *(u32 *)(r10 - 4) = 0
+        (0xbf, 0xa2, 0, 0),                   // r2 = r10
+        (0x07, 2, 0, -4),                     // r2 += -4
+        (0x18, 0x11, 0, counter.as_raw_fd()), // r1 = the counter's map
+        (0, 0, 0, 0),                         //
+        (0x85, 0, 0, 1),                      // r0 = bpf_map_lookup_elem(r1, r2)
+        (0x15, 0, 2, 0),                      // if r0 == 0 skip two
+        (0xb7, 1, 0, 1),                      // r1 = 1
+        (0xdb, 0x10, 0, 0),                   // lock *(u64 *)r0 += r1
+        (0xb7, 0, 0, 1),                      // r0 = 1
+        (0x95, 0, 0, 0),                      // exit
+    ]
+}
+
+/// What stands in such a map.
+fn count(counter: &OwnedFd) -> Result<u64> {
+    let (key, mut value) = (0u32, 0u64);
+    let mut attr: Attr = [0; 128];
+    put(&mut attr, 0, &counter.as_raw_fd().to_ne_bytes());
+    put(&mut attr, 8, &(&raw const key as u64).to_ne_bytes());
+    put(&mut attr, 16, &(&raw mut value as u64).to_ne_bytes());
+    call(MAP_LOOKUP_ELEM, &mut attr).context("cannot read the counter")?;
+    Ok(value)
 }
 
 fn create_map(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> {

@@ -139,8 +139,8 @@ pub struct Connection {
     pub copied_seen: u32,
     /// Data segments both ways when the promoting pass last gave this candidate up.
     pub segments_seen: u32,
-    /// Always zero.
-    pub zero: u32,
+    /// 1 when TCP's reports of round trips have told what they can.
+    pub known: u32,
 }
 
 /// What one end tells the other. Found by [`EndId`].

@@ -42,9 +42,11 @@ pub const TOTALS: &str = "ma_totals";
 pub const WAKE: &str = "ma_wake";
 /// One number: 1 when it has been woken since its last pass began.
 pub const AWAKE: &str = "ma_awake";
+/// One number: 1 when programs of sock_ops are loaded that are not ours.
+pub const NEIGHBOURS: &str = "ma_neighbours";
 
 /// All pinned maps.
-pub const MAPS: [&str; 17] = [
+pub const MAPS: [&str; 18] = [
     SOCKETS,
     CONNECTIONS,
     MARKED,
@@ -62,6 +64,7 @@ pub const MAPS: [&str; 17] = [
     TOTALS,
     WAKE,
     AWAKE,
+    NEIGHBOURS,
 ];
 
 /// sock_ops: records sockets that become established in selected namespaces.

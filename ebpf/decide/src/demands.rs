@@ -47,6 +47,8 @@ pub struct Reading {
     pub asks_queue: bool,
     /// kTLS or another upper-layer protocol.
     pub upper_layer: bool,
+    /// Another program's sockmap takes what comes in through TCP, which a redirected message would go past.
+    pub diverted: bool,
     /// Its descriptor has O_NONBLOCK; `None`: it has none yet.
     pub nonblocking: Option<bool>,
 }
@@ -59,6 +61,7 @@ impl Reading {
         stamped: false,
         asks_queue: false,
         upper_layer: false,
+        diverted: false,
         nonblocking: Some(true),
     };
 }
@@ -81,6 +84,9 @@ pub fn sender(sending: &Sending) -> Result<(), Reason> {
 /// SOCKHASH waits on after a wake-up without bytes.
 #[inline(always)]
 pub fn reader(reading: &Reading, blocking_waits: bool) -> Result<(), Reason> {
+    if reading.diverted {
+        return Err(Reason::InAnotherSockmap);
+    }
     if reading.low_water > 1 || reading.peek_offset >= 0 || reading.stamped || reading.asks_queue || reading.upper_layer
     {
         return Err(Reason::ReaderOptions);
@@ -140,6 +146,8 @@ mod tests {
 
     #[test]
     fn blocking_descriptors_are_redirected_to_only_where_the_kernel_waits_on() {
+        let diverted = Reading { diverted: true, ..Reading::PLAIN };
+        assert_eq!(reader(&diverted, true), Err(Reason::InAnotherSockmap));
         let blocking = Reading { nonblocking: Some(false), ..Reading::PLAIN };
         assert_eq!(reader(&blocking, false), Err(Reason::BlockingReader));
         assert_eq!(reader(&blocking, true), Ok(()));

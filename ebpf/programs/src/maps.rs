@@ -83,6 +83,10 @@ pub static ma_wake: RingBuf<u64, 4096> = RingBuf::new();
 #[btf_map]
 pub static ma_awake: Array<u32, 1> = Array::new();
 
+/// 1: other programs of sock_ops are loaded, whose flags a socket may carry, too.
+#[btf_map]
+pub static ma_neighbours: Array<u32, 1> = Array::new();
+
 /// Promoted sockets that are to leave, as they are asked to: [`Mark`]s. What finds no room is left to the review.
 #[btf_map]
 pub static ma_leavers: RingBuf<Mark, { 256 << 10 }> = RingBuf::new();

@@ -2,6 +2,7 @@
 //! candidate that carries nothing: it is marked for the promoting pass when it has carried enough to be judged.
 
 use crate::context::socket;
+use crate::maps::ma_neighbours;
 use crate::outlived;
 use crate::record::{find, mark, policy_in};
 use crate::room;
@@ -12,8 +13,8 @@ use meshaccel_abi::Connection;
 use meshaccel_abi::policy::{EAGER, ENFORCE};
 use meshaccel_decide::attention::{is_due, is_known};
 
-/// Asks for the reports. False when that is refused, or when another program has asked already: the flag is the socket's, and
-/// to take it down would be to take it from that program.
+/// Asks for the reports. False when that is refused, or when another program has asked already: who wants them cannot be told
+/// from the socket's flag.
 #[inline(always)]
 pub fn watch(ctx: &SockOpsContext) -> bool {
     let flags = ctx.cb_flags();
@@ -28,7 +29,13 @@ pub fn look(ctx: &SockOpsContext) {
         Some(connection) => candidate(ctx, own, connection),
         None => outlived::look(ctx, socket, own),
     };
-    if is_known {
+    if !is_known {
+        return;
+    }
+    // To take the flag down would be to take it from another program that has asked, too.
+    if ma_neighbours.get(0).is_some_and(|others| *others != 0) {
+        let _ = ctx.set_cb_flags((ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
+    } else {
         let flags = ctx.cb_flags() & !BPF_SOCK_OPS_RTT_CB_FLAG;
         let _ = ctx.set_cb_flags((flags | BPF_SOCK_OPS_STATE_CB_FLAG) as i32);
     }
@@ -36,7 +43,11 @@ pub fn look(ctx: &SockOpsContext) {
 
 /// True: no more of these reports.
 #[inline(always)]
-fn candidate(ctx: &SockOpsContext, own: Own, connection: &Connection) -> bool {
+fn candidate(ctx: &SockOpsContext, own: Own, connection: &mut Connection) -> bool {
+    if connection.known != 0 {
+        // Another program goes on to ask.
+        return false;
+    }
     let Some(policy) = policy_in(connection.slot, connection.key.netns_cookie) else { return true };
     let (eager, segments_in, segments_out) = (policy.flags & EAGER != 0, own.segments_in(), own.segments_out());
     if is_due(eager, segments_in, segments_out) {
@@ -45,5 +56,6 @@ fn candidate(ctx: &SockOpsContext, own: Own, connection: &Connection) -> bool {
         }
         mark(connection);
     }
-    is_known(eager, segments_in, segments_out)
+    connection.known = is_known(eager, segments_in, segments_out).into();
+    connection.known != 0
 }

@@ -274,6 +274,7 @@ impl Other {
             stamped: self.flag(offset!(stamps_received))?,
             asks_queue: self.read_bits(offset!(queue_asked))? != 0,
             upper_layer: self.read::<u64>(offset!(upper_layer))? != 0,
+            diverted: self.is_diverted(),
             nonblocking: match file {
                 0 => None,
                 _ => Some(Self(file).read::<u32>(offset!(file_flags))? & O_NONBLOCK != 0),

@@ -243,15 +243,12 @@ fn move_on(own: Own, connection: &mut Connection, reviews: bool) -> Option<&'sta
 #[inline(always)]
 fn reads_wrongly(own: Own, connection: &Connection) -> Option<Reason> {
     let this = Other(own.address());
-    if this.is_diverted() {
-        return Some(Reason::InAnotherSockmap);
-    }
     let habits = habits::of_port(connection.slot, &connection.key, &connection.id);
     if let Err(reason) = may_enter(habits, &habits::kernel()) {
         return Some(reason);
     }
     match demands::reader(&this.reading(this.file())?, offset!(blocking_waits) != 0) {
-        Err(reason @ (Reason::BlockingReader | Reason::ReaderOptions)) => Some(reason),
+        Err(reason @ (Reason::BlockingReader | Reason::ReaderOptions | Reason::InAnotherSockmap)) => Some(reason),
         _ => None,
     }
 }

@@ -13,6 +13,8 @@ use meshaccel_object::OBJECT;
 use thiserror::Error;
 
 use super::casts;
+use super::maps::MapsError;
+use super::neighbours::Neighbours;
 use super::passes::Pass;
 use super::pins::Layout;
 use super::verifier;
@@ -52,6 +54,8 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot find out about other programs")]
+    Neighbours(#[source] Box<MapsError>),
     #[error("cannot pin {path}")]
     Pin {
         path: PathBuf,
@@ -87,6 +91,8 @@ pub struct Loaded {
     pub visits: Visits,
     /// See what applications do; attached while somebody is redirected to.
     pub habits: HabitWatch,
+    /// Other programs of sock_ops.
+    pub neighbours: Neighbours,
     /// Has calls that receive wait; attached while a socket is to leave for which that matters.
     pub gate: Gate,
 }
@@ -265,6 +271,8 @@ pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &
         kick: Pass::from_link(names::KICK, programs.link_iterator(names::KICK)?),
         visits: programs.visits(layout)?,
         gate: programs.gate()?,
+        neighbours: Neighbours::open(layout, programs.program(names::SOCKOPS)?.as_fd())
+            .map_err(|error| LoadError::Neighbours(Box::new(error)))?,
         habits: HabitWatch::new(programs, layout.clone(), offsets.habits_seen),
     })
 }

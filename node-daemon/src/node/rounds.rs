@@ -32,6 +32,7 @@ impl Node {
     pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
         self.passed = now;
         self.wake.listen()?;
+        self.loaded.neighbours.look()?;
         let promoted = self.loaded.visits.pass(&self.residences)?;
         self.pass_pace.took(promoted.took);
         self.leavers.kick(&promoted.to_wake);

@@ -19,6 +19,9 @@ const OBJ_PIN: u32 = 6;
 const OBJ_GET: u32 = 7;
 const PROG_ATTACH: u32 = 8;
 const PROG_TEST_RUN: u32 = 10;
+const PROG_GET_NEXT_ID: u32 = 11;
+const PROG_GET_FD_BY_ID: u32 = 13;
+const OBJ_GET_INFO_BY_FD: u32 = 15;
 const RAW_TRACEPOINT_OPEN: u32 = 17;
 const MAP_LOOKUP_BATCH: u32 = 24;
 const LINK_CREATE: u32 = 28;
@@ -190,6 +193,40 @@ pub fn read_hash<K: Pod, V: Pod>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>>
         }
         is_first = false;
     }
+}
+
+/// What a program is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramInfo {
+    /// `enum bpf_prog_type`
+    pub kind: u32,
+    pub id: u32,
+}
+
+/// The id of the program that was loaded next after this one; 0: the first. `None`: none was.
+pub fn next_program(id: u32) -> io::Result<Option<u32>> {
+    let mut attributes = Attributes::new(&[(0, id)]);
+    match attributes.call(PROG_GET_NEXT_ID) {
+        Ok(_) => Ok(Some(attributes.0[1])),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a program.
+pub fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    Attributes::new(&[(0, id)]).call_for_descriptor(PROG_GET_FD_BY_ID)
+}
+
+/// Says what a program is.
+pub fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
+    let mut info = ProgramInfo { kind: 0, id: 0 };
+    // The kernel fills in as much as there is room for.
+    Attributes::new(&[(0, number(program)), (1, size_of::<ProgramInfo>() as u32)])
+        .with_pointer(2, &raw mut info)
+        .call(OBJ_GET_INFO_BY_FD)?;
+    Ok(info)
 }
 
 /// Pins a map, program or link.
