@@ -59,7 +59,8 @@ pub fn entries(folder: &str) -> Result<Vec<String>> {
 
 fn probe(daemon: &Daemon) -> Result<(Found, String)> {
     let finished = daemon.run(&["probe", "-o", "json"])?;
-    ensure!(finished.code == Some(0), "{}", finished.stderr.trim());
+    // What is in the way is in the JSON.
+    ensure!(finished.code == Some(0), "{} {}", finished.stderr.trim(), finished.stdout.trim());
     let found: Found = serde_json::from_str(&finished.stdout).context("`probe -o json` printed something else")?;
     for finding in &found.findings {
         println!("meshaccel:   {}: {}", finding.what, finding.seen);

@@ -238,6 +238,22 @@ impl Other {
         };
         if failed { None } else { Some(value) }
     }
+    /// One field of 8 bytes; 0 where it cannot be read. Without an `Option`, of whose empty case the compiler makes a read of what
+    /// nobody wrote on the stack, which kernels up to 6.2 refuse ("invalid read from stack").
+    #[inline(always)]
+    fn word(self, at: At<u64>) -> u64 {
+        let at = (self.0 as *const u8).wrapping_add(at.offset() as usize);
+        if offset!(casts) != 0 {
+            // SAFETY: as in `read`.
+            return unsafe { read_volatile(cast(at).cast()) };
+        }
+        let mut value = 0u64;
+        // SAFETY: as in `read`; where it fails the value is zeroed.
+        unsafe {
+            generated::bpf_probe_read_kernel((&raw mut value).cast(), size_of::<u64>() as u32, at.cast());
+            read_volatile(&raw const value)
+        }
+    }
     /// More than a field.
     #[inline(always)]
     pub fn read_all<T>(self, at: At<T>) -> Option<T> {
@@ -324,8 +340,8 @@ impl Other {
     /// Does another program's sockmap take what comes in through TCP out of TCP's queue (sk_skb)?
     #[inline(always)]
     pub fn is_diverted(self) -> bool {
-        let psock = self.read::<u64>(offset!(user_data)).unwrap_or(0) & !7;
-        psock != 0 && Other(psock).read::<u64>(offset!(psock_saved_data_ready)).unwrap_or(0) != 0
+        let psock = self.word(offset!(user_data)) & !7;
+        psock != 0 && Other(psock).word(offset!(psock_saved_data_ready)) != 0
     }
     /// What waits in the redirected queue, and how much may. Where redirected bytes count in sk_rmem_alloc one load tells
     /// all; TCP's own bytes count there too, which errs on the safe side.
