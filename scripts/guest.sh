@@ -24,6 +24,12 @@ else
     # Kept outside: what it depends on is the same for every checkout, and takes most of the time.
     CARGO_TARGET_DIR=$CACHE/build-$target; export CARGO_TARGET_DIR
     built=$CARGO_TARGET_DIR/$target/release
+    # Cargo takes a crate of another checkout for the same one, and what its build script made there (the object) for fresh.
+    if [ "$(cat "$CARGO_TARGET_DIR/checkout" 2>/dev/null)" != "$PWD" ]; then
+        rm -rf "$CARGO_TARGET_DIR"/release/.fingerprint/meshaccel-* "$built"/.fingerprint/meshaccel-*
+        mkdir -p "$CARGO_TARGET_DIR"
+        printf '%s\n' "$PWD" >"$CARGO_TARGET_DIR/checkout"
+    fi
     # Little optimized and without debug information, to be quick. Only the profile of the other
     # processor's crates differs, so build scripts and macros are those of `make build`. In the harness only what a guest uses.
     variable=${target//-/_}
