@@ -6,6 +6,8 @@ PROFILE := --release
 BIN := target/release
 # Which kernels are booted: smoke (the extremes) or all.
 KERNELS := smoke
+# Minutes of each soak: an hour in all.
+SOAK := 30
 # A service mesh in the cluster: istio, or nothing.
 MESH ?=
 IMAGES_istio := coredns pilot proxyv2 echo
@@ -15,7 +17,7 @@ $(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or
 .PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-stacks test-stacks-quick test-cluster \
 	test-istio test-kernels test-kernels-smoke boot-kernels guests bench bench-here bench-istio scale lint crds images \
 	cluster cluster-down clean setup-build setup-mesh setup-strangers setup-stacks setup-stacks-quick setup-cluster \
-	setup-kernels
+	setup-kernels soak
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -106,6 +108,11 @@ test-istio: ## The same with real Istio: injected sidecars, strict mutual TLS (r
 test-kernels: ## Every kernel that the distribution has, booted in QEMU (an hour on two processors): test-out/kernels-all.md
 	@$(MAKE) --no-print-directory KERNELS=all guests
 	@$(MAKE) --no-print-directory KERNELS=all boot-kernels
+
+soak: build ## Everything at once, every byte checked, for SOAK minutes (30) with each way of promotion (root)
+	@scripts/check-machine.sh
+	@echo "[test] soak: $(SOAK) minutes, twice"
+	@MESHACCEL_SOAK_MINUTES=$(SOAK) $(CARGO) test $(PROFILE) --quiet --test kernel_soak -- --test-threads=1 --nocapture
 
 test-kernels-smoke: guests boot-kernels ## The same with the extremes: the oldest, one whose FIONREAD is half blind, the newest, arm64
 

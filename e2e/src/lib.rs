@@ -11,6 +11,7 @@
 //! * [`differential`] the same with random programs
 //! * [`strangers`] other projects' own tests, outside and inside an accelerated namespace
 //! * [`stacks`] real servers and clients of many languages, plain and accelerated
+//! * [`soak`] everything at once, for an hour
 //! * [`traffic`] byte-exact streams through real sockets
 //! * [`guests`] other kernels, booted in emulated machines; [`guest`] what runs inside of one: `make test-kernels`
 //! * [`wait`] waiting for a condition with a deadline; [`slowness`] how much longer that is on an emulated machine
@@ -47,6 +48,8 @@ pub mod report;
 #[cfg(feature = "full")]
 pub mod scale;
 pub mod slowness;
+#[cfg(feature = "full")]
+pub mod soak;
 #[cfg(feature = "full")]
 pub mod stacks;
 pub mod stage;

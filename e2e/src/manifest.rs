@@ -76,6 +76,12 @@ impl Acceleration {
         Self { node_local: true, ..self }
     }
 
+    /// Within pods only.
+    #[must_use]
+    pub fn pod_local(self) -> Self {
+        Self { node_local: false, ..self }
+    }
+
     /// Counts and touches nothing.
     #[must_use]
     pub fn observe(self) -> Self {

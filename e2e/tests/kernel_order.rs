@@ -20,7 +20,9 @@ both_promotions!(
     two_thousand_connections_of_every_shape_are_exact,
 );
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// Passes take a hundredth of a core, and turn from a candidate that they could not judge for seconds to come back to it at a review:
+/// with thousands of connections, on a slow machine, the last of them wait for more than half a minute.
+const LIMIT: Duration = Duration::from_secs(150);
 
 /// Asks and answers on all until at least `share` of a hundred connections have been redirected: the test must not
 /// pass because nothing was.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
-use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{End, Family, Pair, request, socket};
 use meshaccel_e2e::wait::wait_for;
 use nix::errno::Errno;
@@ -18,9 +18,12 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 both_promotions!(
     who_asks_how_many_bytes_wait_is_told_the_truth,
     who_turns_blocking_for_each_request_waits_as_on_tcp,
+    who_turns_blocking_on_a_busy_machine_waits_as_on_tcp,
     a_port_that_was_seen_to_toggle_stays_on_tcp,
     who_connects_with_a_time_out_is_accelerated,
     a_large_answer_leaves_nobody_waiting,
+    who_is_told_of_bytes_once_is_told_again,
+    who_no_program_wakes_is_woken_by_its_descriptor,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -170,6 +173,23 @@ fn who_turns_blocking_for_each_request_waits_as_on_tcp(promotion: Promotion) -> 
     Ok(())
 }
 
+/// The daemon's part of it must not wait until others have had their turn.
+fn who_turns_blocking_on_a_busy_machine_waits_as_on_tcp(promotion: Promotion) -> Result<()> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism()?.get() {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let result = who_turns_blocking_for_each_request_waits_as_on_tcp(promotion);
+        over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 fn a_port_that_was_seen_to_toggle_stays_on_tcp(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
     let daemon = pods.accelerate(promotion)?;
@@ -249,6 +269,50 @@ fn a_large_answer_leaves_nobody_waiting(promotion: Promotion) -> Result<()> {
             sends.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
     }
+    pair.close()?;
+    Ok(())
+}
+
+fn who_is_told_of_bytes_once_is_told_again(promotion: Promotion) -> Result<()> {
+    told_again(promotion, &[], "program")
+}
+
+/// Up to Linux 6.0 a program cannot wake a reader, and the daemon does it by the reader's own descriptor.
+fn who_no_program_wakes_is_woken_by_its_descriptor(promotion: Promotion) -> Result<()> {
+    told_again(promotion, &["--without-wake"], "descriptor")
+}
+
+/// An edge-triggered reader that takes a short read for the end of what is there, while the last bytes are in TCP's queue behind
+/// redirected ones: nothing more comes that could wake it.
+fn told_again(promotion: Promotion, arguments: &[&str], wakes: &str) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion);
+    let daemon = pods.accelerate_with(&policy, arguments)?;
+    ensure!(daemon.status()?["capabilities"]["wakes"] == wakes, "{}", daemon.status()?);
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    let epoll = socket::Epoll::new()?;
+    {
+        use std::os::fd::AsFd;
+        epoll.add(pair.client.stream.as_fd(), libc::EPOLLIN | libc::EPOLLET, 0)?;
+    }
+    for round in 0..5 {
+        daemon.wait_redirecting(&mut pair)?;
+        epoll.wait(0)?;
+        pair.server.send(100)?;
+        daemon.run_ok(&["off"])?;
+        pair.server.send(200)?;
+        daemon.run_ok(&["on"])?;
+        ensure!(!epoll.wait(2_000)?.is_empty(), "round {round}: nobody told of the first bytes");
+        let mut left = 300;
+        while left > 0 {
+            let before = pair.client.incoming.offset;
+            pair.client.incoming.receive_once(&pair.client.stream, 1000.min(left), libc::MSG_DONTWAIT)??;
+            left -= (pair.client.incoming.offset - before) as usize;
+            ensure!(left == 0 || !epoll.wait(5_000)?.is_empty(), "round {round}: no edge, and {left} bytes are there");
+        }
+    }
+    ensure!(daemon.events("rescued")? > 0, "nobody had to be woken");
     pair.close()?;
     Ok(())
 }

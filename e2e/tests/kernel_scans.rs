@@ -1,5 +1,5 @@
-//! Sockets are visited in one of two ways. From Linux 7.3 on a classifier may not change a SOCKHASH, and iterators scan the pods'
-//! sockets instead; they must do the same.
+//! Sockets are visited in one of three ways. From Linux 7.3 on a classifier may not change a SOCKHASH: iterators over recorded
+//! sockets do it instead, or over the sockets of each pod where those are refused. They must do the same.
 
 use anyhow::{Context, Result, ensure};
 use aya::maps::{HashMap, Map, MapData};
@@ -9,20 +9,49 @@ use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{Family, Reader, Shape, request, threads};
 use meshaccel_e2e::wait::wait_for;
 
-both_promotions!(by_scans_sockets_are_promoted_taken_out_and_forgotten, by_scans_records_of_sockets_that_are_gone_go,);
+both_promotions!(
+    by_storage_sockets_are_promoted_taken_out_and_forgotten,
+    by_scans_sockets_are_promoted_taken_out_and_forgotten,
+    by_storage_records_of_sockets_that_are_gone_go,
+    by_scans_records_of_sockets_that_are_gone_go,
+);
+
+/// Arguments of the daemon, and what it then says.
+const STORAGE: (&[&str], &str) = (&["--without-classifier"], "storage");
+const SCANS: (&[&str], &str) = (&["--without-classifier", "--without-storage"], "scan");
 
 /// Bytes of a key and of a value of that map, which is opened only if they are right.
 const ID: usize = 12;
 const RECORD: usize = 120;
+/// Where a record has the cookie of its socket.
+const COOKIE: usize = 48;
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 
+fn by_storage_sockets_are_promoted_taken_out_and_forgotten(promotion: Promotion) -> Result<()> {
+    promoted_taken_out_and_forgotten(promotion, STORAGE)
+}
+
 fn by_scans_sockets_are_promoted_taken_out_and_forgotten(promotion: Promotion) -> Result<()> {
-    let pods = Pods::new(1)?;
+    promoted_taken_out_and_forgotten(promotion, SCANS)
+}
+
+fn by_storage_records_of_sockets_that_are_gone_go(promotion: Promotion) -> Result<()> {
+    records_of_gone_sockets_go(promotion, STORAGE)
+}
+
+fn by_scans_records_of_sockets_that_are_gone_go(promotion: Promotion) -> Result<()> {
+    records_of_gone_sockets_go(promotion, SCANS)
+}
+
+fn promoted_taken_out_and_forgotten(promotion: Promotion, (arguments, way): (&[&str], &str)) -> Result<()> {
+    // Two pods: all are seen from one, or each is entered.
+    let pods = Pods::new(2)?;
     let policy = accelerate_everything(NAMESPACE).promotion(promotion);
-    let daemon = pods.accelerate_with(&policy, &["--without-classifier"])?;
-    ensure!(daemon.status()?["capabilities"]["promotion"] == "scan", "{}", daemon.status()?);
+    let daemon = pods.accelerate_with(&policy, arguments)?;
+    ensure!(daemon.status()?["capabilities"]["promotion"] == way, "{}", daemon.status()?);
     for family in Family::ALL {
         let mut pairs = pods.pairs(0, family, 8)?;
+        pairs.extend(pods.pairs(1, family, 8)?);
         daemon.warm_all(&mut pairs)?;
         for (index, pair) in pairs.iter_mut().enumerate() {
             request::rounds(pair, 300, 1..=9000, Reader::ALL[index % 4], index as u64)?;
@@ -49,10 +78,10 @@ fn by_scans_sockets_are_promoted_taken_out_and_forgotten(promotion: Promotion) -
 }
 
 /// The program that sees sockets close may have missed one: then its record says what is no more.
-fn by_scans_records_of_sockets_that_are_gone_go(promotion: Promotion) -> Result<()> {
+fn records_of_gone_sockets_go(promotion: Promotion, (arguments, _): (&[&str], &str)) -> Result<()> {
     let pods = Pods::new(1)?;
     let policy = accelerate_everything(NAMESPACE).promotion(promotion);
-    let daemon = pods.accelerate_with(&policy, &["--without-classifier"])?;
+    let daemon = pods.accelerate_with(&policy, arguments)?;
     let mut pair = pods.pair(0)?;
     daemon.warm(&mut pair)?;
     let recorded = || -> Result<u64> {
@@ -66,8 +95,9 @@ fn by_scans_records_of_sockets_that_are_gone_go(promotion: Promotion) -> Result<
     let layout = std::fs::read_dir(daemon.bpffs())?.next().context("a layout is pinned")??.path();
     let data = MapData::from_pin(layout.join("ma_ends"))?;
     let mut ends: HashMap<_, [u8; ID], [u8; RECORD]> = HashMap::try_from(Map::HashMap(data))?;
-    let (mut id, record) = ends.iter().next().context("a socket is recorded")??;
+    let (mut id, mut record) = ends.iter().next().context("a socket is recorded")??;
     id[0] ^= 1;
+    record[COOKIE] ^= 1;
     ends.insert(id, record, 0)?;
     wait_for(LIMIT, "the record of no socket to go", || {
         request::by_hand(&mut pair, 5, 64)?;

@@ -4,10 +4,14 @@ use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::ensure;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
 use meshaccel_e2e::daemon::admin;
-use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::stage::{Pods, check};
+use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::stage::{NAMESPACE, Pods, check};
+use meshaccel_e2e::traffic::{Family, request};
+use meshaccel_e2e::wait::wait_for;
 
 /// Every pod of a cluster reaches the daemon's address.
 #[test]
@@ -33,6 +37,65 @@ fn who_reaches_the_daemons_address_learns_of_no_pod() {
         pair.close()?;
         Ok(())
     });
+}
+
+/// Connections without end in one pod: they run on TCP, and other pods' are accelerated as before.
+#[test]
+fn a_pod_with_connections_without_end_costs_no_other_pod_its_own() {
+    check(|| {
+        let pods = Pods::new(3)?;
+        let daemon = pods.accelerate_with(&accelerate_everything(NAMESPACE), &["--max-connections", "16"])?;
+        let greedy = pods.pairs(0, Family::V4, 500)?;
+        ensure!(daemon.events("pod_full")? > 0, "nothing stands in the way of a pod with 500 connections");
+        // Half of the table is left for the second, a quarter less what it has for the third.
+        let mut second = pods.pairs(1, Family::V4, 7)?;
+        daemon.warm_all(&mut second)?;
+        let mut third = pods.pairs(2, Family::V4, 3)?;
+        daemon.warm_all(&mut third)?;
+        second.iter_mut().chain(&mut third).try_for_each(|pair| pair.close())?;
+        ensure!(daemon.events("ends_full")? == 0, "the table is full");
+        // Its places are given back.
+        drop(greedy);
+        for _ in 0..4 {
+            let mut later = pods.pairs(0, Family::V4, 16)?;
+            daemon.warm_all(&mut later)?;
+            later.iter_mut().try_for_each(|pair| pair.close())?;
+        }
+        Ok(())
+    });
+}
+
+/// Nobody sees sockets close that are older than the daemon; their records are swept.
+fn swept_records_are_given_back(arguments: &[&str]) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut older = pods.pairs(0, Family::V4, 16)?;
+    for pair in &mut older {
+        request::by_hand(pair, 10, 64)?;
+    }
+    let arguments = [&["--max-connections", "16"], arguments].concat();
+    let daemon = pods.accelerate_with(&accelerate_everything(NAMESPACE), &arguments)?;
+    daemon.warm_all(&mut older)?;
+    ensure!(daemon.events("adopted")? == 32, "{} sockets are adopted", daemon.events("adopted")?);
+    drop(older);
+    wait_for(Duration::from_secs(30), "the records of closed sockets to go", || {
+        let recorded = daemon.status()?["connections"]["recorded"].clone();
+        ensure!(recorded == 0, "{recorded} sockets are recorded");
+        Ok(())
+    })?;
+    let mut later = pods.pairs(0, Family::V4, 16)?;
+    daemon.warm_all(&mut later)?;
+    later.iter_mut().try_for_each(|pair| pair.close())?;
+    Ok(())
+}
+
+#[test]
+fn what_is_swept_is_given_back() {
+    check(|| swept_records_are_given_back(&[]));
+}
+
+#[test]
+fn what_is_swept_where_iterators_visit_is_given_back() {
+    check(|| swept_records_are_given_back(&["--without-classifier"]));
 }
 
 /// More connections than the daemon serves, held open, and askers who never stop.

@@ -119,7 +119,8 @@ pub struct DaemonArgs {
     pub admin_address: SocketAddr,
     #[command(flatten)]
     pub socket: SocketArgs,
-    /// Connections that can be accelerated at once; more of them run on plain TCP. Fixed when the maps are created.
+    /// Connections that can be accelerated at once in one pod, and in all pods together up to twice as many: a pod may have as many as
+    /// are left free. Others run on plain TCP. Fixed when the maps are created.
     #[arg(long, value_name = "NUMBER", env = "MESHACCEL_MAX_CONNECTIONS", default_value_t = 65_536,
           value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
     pub max_connections: u32,
@@ -127,14 +128,21 @@ pub struct DaemonArgs {
     /// compare with.
     #[arg(long)]
     pub without_casts: bool,
-    /// Visit sockets as kernels from Linux 7.3 on demand it (scans of each pod's sockets) even where this one lets a classifier do it:
-    /// slower, to compare with.
+    /// Visit sockets as kernels from Linux 7.3 on demand it (by iterators over recorded sockets) even where this one lets a
+    /// classifier do it: slower, to compare with.
     #[arg(long)]
     pub without_classifier: bool,
+    /// With --without-classifier: by iterators over all TCP sockets of one pod after the other, as a lockdown may demand it.
+    #[arg(long, requires = "without_classifier")]
+    pub without_storage: bool,
     /// See what applications do by tracepoints of system calls even where this kernel allows better (fentry): each system call of
     /// the node is slower, to compare with.
     #[arg(long)]
     pub without_fentry: bool,
+    /// Wake readers as kernels before Linux 6.1 demand it (by a descriptor taken from the process that reads) even where a program
+    /// can: slower, to compare with.
+    #[arg(long)]
+    pub without_wake: bool,
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
 }

@@ -33,6 +33,9 @@ pub enum Error {
     NoCgroup2 { at: PathBuf },
     #[error("{at} shows the daemon's own cgroup only")]
     OwnCgroupOnly { at: PathBuf },
+    /// Neither can a program wake readers, nor may the daemon.
+    #[error("readers cannot be woken: before Linux 6.1 that takes a descriptor of theirs")]
+    CannotWake,
     #[error("cannot read the folder of manifests")]
     Manifests(#[source] crate::source::Error),
     #[error("cannot listen on --admin-address {address}")]

@@ -12,13 +12,16 @@
 
 pub mod btf;
 pub mod casts;
+pub mod kick;
 pub mod load;
 pub mod maps;
 pub mod neighbours;
 pub mod offsets;
 pub mod passes;
 pub mod pins;
+pub mod records;
 pub mod verifier;
 pub mod visits;
 pub mod wake;
 pub mod watch;
+pub mod way;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::Error;
+use crate::kernel::kick::Wakes;
 use crate::kernel::load::{self, Capacity, Without};
 use crate::kernel::pins::Pins;
 use crate::kernel::watch::Watch;
@@ -43,6 +44,8 @@ pub struct Capabilities {
     /// `meshaccel_abi::habit` bits that are seen when an application takes to them.
     #[serde(serialize_with = "habit_names")]
     pub habits_seen: u32,
+    /// Who wakes a reader that must look again: a `program`, or the daemon by a `descriptor` of the reader's.
+    pub wakes: Wakes,
     /// What FIONREAD sees of a socket that has bytes in both queues.
     pub fionread: Fionread,
     /// One line each.
@@ -106,16 +109,21 @@ pub fn run(pins: &Pins, cgroup: &Path, offsets: &Offsets, without: Without) -> R
     let own = pins.self_test(std::process::id());
     let layout = own.create()?;
     // The trial finds out how blocking calls are served, and sees splice(2) itself.
-    let offsets = Offsets { blocking_waits: 1, habits_seen: habit::ALL, fionread: FIONREAD_BOTH, ..*offsets };
+    let offsets = Offsets { blocking_waits: 1, habits_seen: habit::ALL, fionread: FIONREAD_BOTH, wakes: 1, ..*offsets };
     let installed = load::install(&offsets, Capacity { connections: 16, without }, &layout, cgroup);
     let result = installed.map_err(Error::from).and_then(|loaded| {
         let watch = loaded.habits.attach();
-        let mut trial = Trial::run(&layout, &loaded.visits, watch)?;
+        let mut trial = Trial::run(&layout, &loaded.visits, &loaded.kick, watch)?;
         if offsets.loops == 0 {
             // Who asks and who turns blocking is seen, but cannot be made to wait until its socket has left.
             trial.habits_seen = trial.habits_seen.map(|seen| seen & habit::SPLICES);
         }
+        let wakes = if trial.wakes && !without.wake { Wakes::Program } else { Wakes::Descriptor };
+        if wakes == Wakes::Descriptor && !Surroundings::observe().may_take_descriptors() {
+            return Err(Error::CannotWake);
+        }
         Ok(Capabilities {
+            wakes,
             rmem_counts: trial.receive_memory >= trial::UNREAD as u32,
             late_promotion: trial.late,
             promotion: loaded.visits.name(),
@@ -123,7 +131,7 @@ pub fn run(pins: &Pins, cgroup: &Path, offsets: &Offsets, without: Without) -> R
             blocking_waits: trial.blocking_waits,
             habits_seen: trial.habits_seen.clone().unwrap_or(0),
             fionread: trial.fionread,
-            findings: findings(&trial, loaded.habits.way(), offsets.casts != 0),
+            findings: findings(&trial, wakes, loaded.habits.way(), offsets.casts != 0),
         })
     });
     let removed = layout.remove();
@@ -149,7 +157,7 @@ pub fn remove_abandoned(pins: &Pins) -> Result<(), Error> {
     Ok(())
 }
 
-fn findings(trial: &Trial, way: Watch, casts: bool) -> Vec<Finding> {
+fn findings(trial: &Trial, wakes: Wakes, way: Watch, casts: bool) -> Vec<Finding> {
     let rmem_counts = trial.receive_memory >= trial::UNREAD as u32;
     let mut findings = vec![
         Finding {
@@ -206,6 +214,21 @@ fn findings(trial: &Trial, way: Watch, casts: bool) -> Vec<Finding> {
             matters: false,
             seen: if casts { "bpf_rdonly_cast" } else { "bpf_probe_read_kernel only (before Linux 6.17)" }.into(),
             consequence: if casts { "a verdict costs less" } else { "each redirected message costs some 0.3 us more" },
+        },
+        Finding {
+            what: "wake a reader by a program",
+            works: wakes == Wakes::Program,
+            matters: false,
+            seen: match wakes {
+                Wakes::Program => "wakes".into(),
+                Wakes::Descriptor => "sets the option and wakes nobody (before Linux 6.1)".into(),
+            },
+            consequence: match wakes {
+                Wakes::Program => "a reader that must look again does so within some 0.1 ms",
+                Wakes::Descriptor => {
+                    "the daemon wakes it by its descriptor, for which it looks through the pod's: some ms, rarely"
+                }
+            },
         },
         Finding {
             what: "FIONREAD",

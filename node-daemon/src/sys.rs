@@ -4,9 +4,11 @@
 //! * [`netns`] network namespaces: cookies, and running something inside
 //! * [`files`] what kind of file system a path is on; mounting bpffs
 //! * [`trace`] tracepoints; [`detached`] files of file systems that are mounted nowhere; [`sched`] where a thread runs
-//! * [`socket`] what std does not tell about a socket; [`memory`] the process' own memory
+//! * [`socket`] what std does not tell about a socket; [`memory`] the process' own memory;
+//!   [`descriptors`] sockets of other processes
 
 pub mod bpf;
+pub mod descriptors;
 pub mod detached;
 pub mod files;
 pub mod memory;

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::messages::BEGIN;
+use super::messages::{self, BEGIN};
 use super::report::Report;
 use super::steps::REPORT;
 use crate::slowness;
@@ -68,7 +68,7 @@ fn boot() -> Result<Report> {
     println!("meshaccel: the story: {status}");
     let text = std::fs::read(REPORT).context("the story wrote no report")?;
     let mut report: Report = serde_json::from_slice(&text)?;
-    report.messages = messages()?;
+    report.messages = messages::read()?;
     Ok(report)
 }
 
@@ -93,15 +93,6 @@ fn story() -> Result<ExitStatus> {
             kill(child, Signal::SIGKILL)?;
         }
     }
-}
-
-/// What the kernel wrote so far.
-fn messages() -> Result<String> {
-    let mut buffer = vec![0u8; 1 << 20];
-    // SYSLOG_ACTION_READ_ALL. SAFETY: the buffer is writable for its length.
-    let n = unsafe { libc::klogctl(3, buffer.as_mut_ptr().cast(), buffer.len() as i32) };
-    let n = usize::try_from(n).map_err(|_| std::io::Error::last_os_error()).context("the kernel's messages")?;
-    Ok(String::from_utf8_lossy(&buffer[..n]).into_owned())
 }
 
 fn hand_over(report: &Report) -> Result<()> {

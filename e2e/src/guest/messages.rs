@@ -1,5 +1,7 @@
 //! What a kernel writes when something is wrong with it.
 
+use anyhow::{Context, Result};
+
 /// Marks of trouble. `Call Trace` stands below each of them and may stand alone.
 const MARKS: [&str; 18] = [
     "WARNING:",
@@ -25,9 +27,18 @@ const MARKS: [&str; 18] = [
 /// Lines before the story are the machine's own: an emulated one lacks what real ones have.
 pub const BEGIN: &str = "meshaccel: the story begins";
 
-/// What the kernel wrote from [`BEGIN`] on; all of it where that is missing.
+/// What the kernel wrote from the last [`BEGIN`] on; all of it where that is missing.
 pub fn since_beginning(messages: &str) -> &str {
-    messages.find(BEGIN).map_or(messages, |at| &messages[at..])
+    messages.rfind(BEGIN).map_or(messages, |at| &messages[at..])
+}
+
+/// What the kernel wrote so far.
+pub fn read() -> Result<String> {
+    let mut buffer = vec![0u8; 1 << 20];
+    // SYSLOG_ACTION_READ_ALL. SAFETY: the buffer is writable for its length.
+    let n = unsafe { libc::klogctl(3, buffer.as_mut_ptr().cast(), buffer.len() as i32) };
+    let n = usize::try_from(n).map_err(|_| std::io::Error::last_os_error()).context("the kernel's messages")?;
+    Ok(String::from_utf8_lossy(&buffer[..n]).into_owned())
 }
 
 /// The first line that complains, and what follows it.

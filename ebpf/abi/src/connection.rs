@@ -21,6 +21,19 @@ pub const STATE_PROMOTED_LATE: u32 = 2;
 /// Still in the SOCKHASH, but nobody may redirect to it any more; it leaves once it is drained.
 pub const STATE_LEAVING: u32 = 3;
 
+/// Still in the SOCKHASH, and nothing can come to it any more: what is left to do is to remove it.
+pub const STATE_REMOVING: u32 = 4;
+
+/// The bits of an [`EndRecord::state`] that are a state. With [`STATE_LEAVING`] the others say whose attempt to take it out that is:
+/// see `meshaccel_decide::leaving`.
+pub const STATE_BITS: u32 = 0xff;
+
+/// What [`EndRecord::state`] says during an attempt.
+#[inline(always)]
+pub const fn leaving(ticket: u32) -> u32 {
+    STATE_LEAVING | ticket << STATE_BITS.count_ones()
+}
+
 /// The application's socket: any that is not the sidecar's.
 pub const SIDE_APP: u32 = 0;
 /// The socket belongs to the sidecar (by uid, port or loopback source).
@@ -70,7 +83,7 @@ pub struct Connection {
     pub peer_file: u64,
     /// Bytes that this end had sent when its messages began to go one way.
     pub one_way_bytes: u64,
-    /// Barriers of attempts to take this socket out, two an attempt, since it was promoted: see `meshaccel_decide::leaving`.
+    /// Barriers of attempts to take this socket out, three an attempt, since it was promoted: see `meshaccel_decide::leaving`.
     pub attempts: u64,
     /// Counts the other barriers of this end.
     pub ordered: u64,
@@ -157,7 +170,7 @@ pub struct EndRecord {
     pub slot: u32,
     /// `SIDE_*`.
     pub side: u32,
-    /// `STATE_*`, as of this end's [`Connection`].
+    /// `STATE_*`, as of this end's [`Connection`], in [`STATE_BITS`].
     pub state: u32,
     /// As [`Connection::copied_at_promotion`].
     pub copied_at_promotion: u32,

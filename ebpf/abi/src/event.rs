@@ -72,5 +72,7 @@ numbered! {
         AskSeen = 16 => "ask_seen", "ports of selected pods whose application asked how many bytes wait (FIONREAD)";
         /// A port of a selected pod was seen for the first time to make a descriptor blocking.
         ToggleSeen = 17 => "toggle_seen", "ports of selected pods whose application made a descriptor blocking on an open connection";
+        /// The pod has its share of the table of ends; the connection stays on TCP.
+        PodFull = 18 => "pod_full", "connections not recorded because their pod has as many records as are left for all others";
     }
 }

@@ -6,6 +6,7 @@
 //! * [`policy`] what the daemon tells the programs about a pod, and the switches
 //! * [`offsets`] where the running kernel keeps its fields; [`field`] how each is loaded
 //! * [`reason`] why a message took the path it took; [`event`] what happened to a connection
+//! * [`records`] how many records each pod has
 //! * [`visit`] how user space has a socket looked at
 //! * [`names`] programs and maps
 //!
@@ -24,6 +25,7 @@ pub mod names;
 pub mod offsets;
 pub mod policy;
 pub mod reason;
+pub mod records;
 pub mod visit;
 
 pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord};
@@ -38,7 +40,7 @@ pub use reason::Reason;
 pub use visit::Mark;
 
 /// Version of everything in this crate that pinned maps hold. It names the folder of the pins.
-pub const LAYOUT: u32 = 5;
+pub const LAYOUT: u32 = 6;
 
 #[cfg(feature = "user")]
 mod user {

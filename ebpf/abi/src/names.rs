@@ -11,6 +11,8 @@ pub const MARKED: &str = "ma_marked";
 pub const LEAVERS: &str = "ma_leavers";
 /// Both ends of recorded connections, by [`crate::EndId`].
 pub const ENDS: &str = "ma_ends";
+/// How many records each pod has: see [`crate::records`].
+pub const RECORDS: &str = "ma_records";
 /// Network namespaces of selected pods, by netns cookie.
 pub const PODS: &str = "ma_pods";
 /// Policies by pod slot.
@@ -46,12 +48,13 @@ pub const AWAKE: &str = "ma_awake";
 pub const NEIGHBOURS: &str = "ma_neighbours";
 
 /// All pinned maps.
-pub const MAPS: [&str; 18] = [
+pub const MAPS: [&str; 19] = [
     SOCKETS,
     CONNECTIONS,
     MARKED,
     LEAVERS,
     ENDS,
+    RECORDS,
     PODS,
     POLICIES,
     SWITCHES,
@@ -86,9 +89,14 @@ pub const ENTRIES: [(&str, &str); 4] = [
 pub const GATES: [&str; 2] = ["ma_gate", "ma_gate_again"];
 /// Visits one recorded socket: pairs, promotes, takes back what must leave. See [`crate::visit`].
 pub const VISIT: &str = "ma_visit";
-/// Iterators over the TCP sockets of one namespace that do the same where a classifier may not, by purpose ([`crate::visit::PASS`]
-/// and so on): they write a [`crate::visit::Scanned`] for each recorded socket.
-pub const SCANS: [&str; 4] = ["ma_scan_pass", "ma_scan_review", "ma_scan_leave", "ma_scan_gated"];
+/// Where a classifier may not change a SOCKHASH: takes one recorded socket back all the same, and leaves its key to user space.
+pub const LEAVE: &str = "ma_leave";
+/// There, iterators do the rest, by purpose ([`crate::visit::PASS`], [`crate::visit::REVIEW`]): they write a
+/// [`crate::visit::Scanned`] for each recorded socket. These go over the socket storage, and so over recorded sockets alone, of all
+/// namespaces.
+pub const OWN_SCANS: [&str; 2] = ["ma_own_pass", "ma_own_review"];
+/// And these, where the kernel refuses such iterators, over all TCP sockets of one namespace.
+pub const SCANS: [&str; 2] = ["ma_scan_pass", "ma_scan_review"];
 /// Iterator over all open files: writes a [`crate::ConnectionRow`] for each that is a recorded socket.
 pub const LIST: &str = "ma_list";
 /// Iterator over all open files: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.

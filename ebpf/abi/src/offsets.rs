@@ -164,6 +164,8 @@ offsets! {
         /// Number of the kernel function bpf_rdonly_cast where the programs may read other sockets by it, see
         /// [`crate::names::CAST`]; 0: they read by bpf_probe_read_kernel.
         casts: u32,
+        /// 1 where a program that sets SO_RCVLOWAT wakes the reader (Linux 6.1); else the daemon does.
+        wakes: u32,
         /// 1 where a program may loop for a while (bpf_loop, Linux 5.17), and so wait.
         loops: u32,
     }

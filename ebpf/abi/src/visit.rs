@@ -1,26 +1,30 @@
-//! What user space and the visiting program (`ma_visit`) say to each other.
+//! What user space and the visiting programs (`ma_visit`, `ma_leave`) say to each other.
 //!
-//! User space runs it for one end at a time, with BPF_PROG_TEST_RUN: the words of [`Visit`] go in by the `cb` of its
+//! User space runs them for one end at a time, with BPF_PROG_TEST_RUN: the words of [`Visit`] go in by the `cb` of their
 //! `__sk_buff`, and what became of it is the program's return value.
 
 use crate::key::EndId;
 use bytemuck::{Pod, Zeroable};
 
-/// Words of `cb`: the end, then [`PASS`], [`REVIEW`] or [`LEAVE`].
-pub type Visit = [u32; 4];
+/// Words of `cb`: the end, then [`PASS`] or another purpose, then the generation of its key, which `ma_leave` asks for.
+pub type Visit = [u32; 5];
 
 /// Pairs and promotes.
 pub const PASS: u32 = 0;
 /// Does the same, and finds what must leave.
 pub const REVIEW: u32 = 1;
-/// Takes out what is to leave.
+/// Takes out what is to leave; by `ma_leave` as far as [`LEFT`].
 pub const LEAVE: u32 = 2;
 /// Says that the calls that receive are gated.
 pub const GATED: u32 = 3;
+/// Removes its record, should it be gone.
+pub const SWEEP: u32 = 4;
+/// After [`LEFT`]: its key is removed.
+pub const REMOVED: u32 = 5;
 
 /// The words for one end.
-pub const fn visit(id: &EndId, purpose: u32) -> Visit {
-    [id.client_sequence, id.server_sequence, id.role, purpose]
+pub const fn visit(id: &EndId, purpose: u32, generation: u32) -> Visit {
+    [id.client_sequence, id.server_sequence, id.role, purpose, generation]
 }
 
 /// There is nothing more to do.
@@ -45,6 +49,9 @@ pub const OUTCOME: u32 = 0xff;
 pub const IS_PROMOTED: u32 = 0x100;
 /// Its peer is known.
 pub const IS_PAIRED: u32 = 0x200;
+/// Nothing is on its way to it, nor will be, and its queue is empty: user space is to remove its key, since the program may not,
+/// and then to say so.
+pub const LEFT: u32 = 0x400;
 
 /// What a scan writes for each recorded socket: see [`crate::names::SCANS`].
 #[repr(C)]

@@ -16,6 +16,11 @@
 //! between two messages most of the time, and meanwhile nothing changes for it. Only where that does not succeed for a while,
 //! as on a stream, it stays forbidden until the reader has drained the queue.
 //!
+//! Several may try at once: threads of the daemon, a review, uninstall. Were one to allow again between what another has seen and
+//! what it does then, a message would be lost. So each attempt forbids under a ticket of its own, by which the last to forbid is
+//! known: it alone may allow again, or decide that the socket leaves. Once that is decided nobody allows any more, and anybody may
+//! remove it, also later.
+//!
 //! Three orders are needed, each by an atomic operation that fetches (BPF has no other barrier; on arm64 plain loads and stores
 //! are not ordered, and even on x86 a load may pass an earlier store):
 //!
@@ -30,10 +35,12 @@ use meshaccel_abi::Reason;
 
 /// What the protocol does, and sees.
 pub trait Socket {
-    /// Nobody may redirect to the socket from now on.
-    fn forbid(&mut self);
-    /// They may again.
+    /// Nobody may redirect to the socket from now on. False: somebody else is about to say so, or has decided.
+    fn forbid(&mut self) -> bool;
+    /// They may again, unless somebody else has forbidden since.
     fn allow(&mut self);
+    /// From now on it can only leave. False: somebody else has forbidden since, and it is theirs to decide.
+    fn decide(&mut self) -> bool;
     /// What is before it happens before what is after it, as seen from any processor.
     fn barrier(&mut self);
     /// Does the peer's sk_psock belong to more than the maps it is in: is a call in progress?
@@ -58,11 +65,16 @@ pub enum Attempt {
 /// Tries to take a socket out. `drains`: should it not succeed, nobody may redirect until it does. `stuck`: see [`is_stuck`].
 #[inline(always)]
 pub fn attempt(socket: &mut impl Socket, drains: bool, stuck: bool) -> Attempt {
-    socket.forbid();
+    if !socket.forbid() {
+        return Attempt::Kept;
+    }
     socket.barrier();
     let on_its_way = socket.peer_is_in_a_call() && !stuck;
     socket.barrier();
     if !on_its_way && socket.is_drained() {
+        if !socket.decide() {
+            return Attempt::Kept;
+        }
         socket.remove();
         return Attempt::Left;
     }
@@ -73,8 +85,8 @@ pub fn attempt(socket: &mut impl Socket, drains: bool, stuck: bool) -> Attempt {
     Attempt::Kept
 }
 
-/// Barriers of one attempt, which are counted.
-pub const BARRIERS: u64 = 2;
+/// Barriers of one attempt, which are counted: its ticket is one.
+pub const BARRIERS: u64 = 3;
 
 /// Attempts after which a socket drains.
 const PATIENCE: u64 = 8 * BARRIERS;
@@ -117,12 +129,27 @@ mod tests {
     struct Played {
         in_a_call: bool,
         waiting: bool,
+        others: Others,
         did: Vec<&'static str>,
     }
 
+    /// What others do meanwhile.
+    #[derive(Clone, Copy, Default, PartialEq, Eq)]
+    enum Others {
+        #[default]
+        Nothing,
+        HaveDecided,
+        Forbid,
+    }
+
     impl Socket for Played {
-        fn forbid(&mut self) {
+        fn forbid(&mut self) -> bool {
             self.did.push("forbid");
+            self.others != Others::HaveDecided
+        }
+        fn decide(&mut self) -> bool {
+            self.did.push("decide");
+            self.others != Others::Forbid
         }
         fn allow(&mut self) {
             self.did.push("allow");
@@ -144,7 +171,7 @@ mod tests {
     }
 
     fn play(in_a_call: bool, waiting: bool, drains: bool, stuck: bool) -> (Attempt, Vec<&'static str>) {
-        let mut socket = Played { in_a_call, waiting, did: Vec::new() };
+        let mut socket = Played { in_a_call, waiting, ..Played::default() };
         let attempt = attempt(&mut socket, drains, stuck);
         (attempt, socket.did)
     }
@@ -153,7 +180,16 @@ mod tests {
     fn it_leaves_when_nothing_is_on_its_way_and_nothing_waits() {
         let (attempt, did) = play(false, false, false, false);
         assert_eq!(attempt, Attempt::Left);
-        assert_eq!(did, ["forbid", "barrier", "call?", "barrier", "drained?", "remove"]);
+        assert_eq!(did, ["forbid", "barrier", "call?", "barrier", "drained?", "decide", "remove"]);
+    }
+
+    #[test]
+    fn of_several_the_last_to_forbid_decides() {
+        let mut late = Played { others: Others::HaveDecided, ..Played::default() };
+        assert_eq!((attempt(&mut late, true, false), late.did), (Attempt::Kept, vec!["forbid"]));
+        let mut early = Played { others: Others::Forbid, ..Played::default() };
+        assert_eq!(attempt(&mut early, true, false), Attempt::Kept);
+        assert!(!early.did.contains(&"remove") && !early.did.contains(&"allow"), "{:?}", early.did);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! * [`leaving`] how a socket leaves the SOCKHASH
 //! * [`demands`] does the sender or the reader ask for what only TCP does
 //! * [`alive`] must this message take TCP so that the path stays alive
+//! * [`quota`] how many records a pod may have
 //! * [`attention`] is this candidate worth a visit now
 //! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`lesson`] is its port worth recording
 //!
@@ -24,5 +25,6 @@ pub mod habits;
 pub mod leaving;
 pub mod lesson;
 pub mod pairing;
+pub mod quota;
 pub mod side;
 pub mod verdict;

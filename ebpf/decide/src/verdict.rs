@@ -7,7 +7,7 @@ use crate::alive::Path;
 use crate::demands::{self, Reading, Sending};
 use meshaccel_abi::Reason;
 use meshaccel_abi::connection::{
-    PEER_READY, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+    PEER_READY, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE, STATE_REMOVING,
 };
 
 /// What the sender knows without looking at its peer.
@@ -128,7 +128,7 @@ fn reader_is_ready(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
             Some(copied) if copied == copied_at_promotion => Err(Reason::ReaderNotSeen),
             Some(_) => Ok(()),
         },
-        Some((STATE_LEAVING, _)) => Err(Reason::Leaving),
+        Some((STATE_LEAVING | STATE_REMOVING, _)) => Err(Reason::Leaving),
         Some((STATE_CANDIDATE, _)) => Err(Reason::PeerNotPromoted),
         Some(_) => Err(Reason::PeerUnreadable),
     }

@@ -10,7 +10,9 @@ use loom::thread;
 use meshaccel_decide::leaving::{Attempt, Socket, attempt};
 
 const PROMOTED: u32 = 2;
+/// Or more: with a ticket.
 const LEAVING: u32 = 3;
+const REMOVING: u32 = 1;
 
 /// A socket in the SOCKHASH, and its peer's sk_psock.
 struct Pair {
@@ -79,19 +81,36 @@ impl Pair {
     }
 }
 
-/// The remover, and which of its barriers it has.
+/// A remover, and which of its barriers it has.
 struct Remover {
     pair: Arc<Pair>,
     barriers: [bool; 2],
     passed: usize,
+    /// Does it know of others?
+    knows: bool,
+    /// Each has other tickets.
+    ticket: u32,
 }
 
 impl Socket for Remover {
-    fn forbid(&mut self) {
-        self.pair.state.store(LEAVING, Relaxed);
+    fn forbid(&mut self) -> bool {
+        if !self.knows {
+            self.pair.state.store(LEAVING, Relaxed);
+            return true;
+        }
+        self.ticket += 2;
+        let seen = self.pair.state.load(Relaxed);
+        seen != REMOVING && self.replace(seen, LEAVING + self.ticket)
     }
     fn allow(&mut self) {
-        self.pair.state.store(PROMOTED, Relaxed);
+        if self.knows {
+            self.replace(LEAVING + self.ticket, PROMOTED);
+        } else {
+            self.pair.state.store(PROMOTED, Relaxed);
+        }
+    }
+    fn decide(&mut self) -> bool {
+        !self.knows || self.replace(LEAVING + self.ticket, REMOVING)
     }
     fn barrier(&mut self) {
         if self.barriers[self.passed % 2] {
@@ -107,6 +126,16 @@ impl Socket for Remover {
     }
     fn remove(&mut self) {
         self.pair.remove();
+    }
+}
+
+impl Remover {
+    fn new(pair: &Arc<Pair>, barriers: [bool; 2], knows: bool, number: u32) -> Self {
+        Self { pair: pair.clone(), barriers, passed: 0, knows, ticket: number }
+    }
+
+    fn replace(&self, from: u32, to: u32) -> bool {
+        self.pair.state.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
     }
 }
 
@@ -127,7 +156,7 @@ fn play(messages: usize, asks: bool, barrier: bool, remove: impl Fn(Arc<Pair>) +
 /// The protocol, with these of its barriers.
 fn by_protocol(barriers: [bool; 2]) -> impl Fn(Arc<Pair>) + Sync + Send + 'static {
     move |pair| {
-        let mut remover = Remover { pair: pair.clone(), barriers, passed: 0 };
+        let mut remover = Remover::new(&pair, barriers, true, 0);
         // In passing; the second time it drains, and the reader comes.
         if attempt(&mut remover, false, false) != Attempt::Left && attempt(&mut remover, true, false) != Attempt::Left {
             pair.read();
@@ -186,4 +215,40 @@ fn a_remover_that_looks_at_the_queue_first_loses_messages() {
             pair.remove();
         }
     });
+}
+
+/// One message, and two that take the socket out: one tries once, the other until it drains.
+fn play_two(know: bool) {
+    let mut model = loom::model::Builder::new();
+    // More than three switches away from a thread that could go on, and the model never ends.
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let pair = Pair::new();
+        let sender = thread::spawn({
+            let pair = pair.clone();
+            move || pair.send(true, true)
+        });
+        let other = thread::spawn({
+            let mut other = Remover::new(&pair, [true, true], know, 1);
+            move || {
+                let _ = attempt(&mut other, false, false);
+            }
+        });
+        let _ = attempt(&mut Remover::new(&pair, [true, true], know, 0), true, false);
+        sender.join().unwrap();
+        other.join().unwrap();
+        assert!(!pair.lost.load(SeqCst), "a message was lost");
+    });
+}
+
+#[test]
+fn two_that_know_of_each_other_lose_nothing() {
+    play_two(true);
+}
+
+/// What was there before: what one has seen the other makes untrue.
+#[test]
+#[should_panic(expected = "a message was lost")]
+fn two_that_do_not_know_of_each_other_lose_messages() {
+    play_two(false);
 }

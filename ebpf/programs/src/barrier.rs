@@ -51,3 +51,24 @@ pub fn set(value: *mut u32, bits: u32) -> u32 {
         unsafe { AtomicU32::from_ptr(value) }.fetch_or(bits, Ordering::SeqCst)
     }
 }
+
+/// Puts `to` in the place of `from`, unless something else is there by now. A barrier, too.
+#[inline(always)]
+pub fn replace(value: *mut u32, from: u32, to: u32) -> bool {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut seen = from;
+        // SAFETY: a live value, as callers promise. The instruction compares with r0, and has it hold what was there.
+        unsafe {
+            core::arch::asm!("w0 = cmpxchg32_32({value} + 0, w0, {to})",
+                value = in(reg) value, to = in(wreg) to, inout("w0") seen, options(nostack));
+        }
+        seen == from
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        use core::sync::atomic::{AtomicU32, Ordering};
+        // SAFETY: as above.
+        unsafe { AtomicU32::from_ptr(value) }.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}

@@ -66,3 +66,13 @@ pub struct TcpIterator {
     pub socket: *mut c_void,
     pub uid: u64,
 }
+
+/// `struct bpf_iter__bpf_sk_storage_map` (net/core/bpf_sk_storage.c): every socket that has a value in the map, in whatever network
+/// namespace.
+#[repr(C)]
+pub struct StorageIterator {
+    pub meta: *mut Meta,
+    pub map: *mut c_void,
+    pub socket: *mut c_void,
+    pub value: *mut c_void,
+}

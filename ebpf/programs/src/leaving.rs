@@ -1,7 +1,7 @@
 //! A promoted socket leaves the SOCKHASH. Whoever sees why it must ([`want`]) writes that into its record and puts it among
 //! those that are to leave; a visit carries it out by the protocol of `meshaccel_decide::leaving` ([`leave`]).
 
-use crate::barrier::barrier;
+use crate::barrier::{add, barrier, replace};
 use crate::counters;
 use crate::demote;
 use crate::maps::{ma_ends, ma_leavers};
@@ -12,10 +12,10 @@ use crate::socket::{Other, Own};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{
-    PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE,
+    PEER_UNKNOWN, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE, STATE_REMOVING, leaving,
 };
 use meshaccel_abi::policy::RETIRE;
-use meshaccel_abi::visit::{DONE, PENDING, PENDING_GATE, WAKE};
+use meshaccel_abi::visit::{DONE, LEFT, PENDING, PENDING_GATE, WAKE};
 use meshaccel_abi::{Connection, EndId, EndRecord, Event, Mark, Policy, Reason};
 use meshaccel_decide::leaving::{Attempt, Socket, attempt, drains, is_stuck};
 
@@ -101,9 +101,10 @@ fn waits_since_before(own: Own, connection: &mut Connection) -> bool {
     now.wrapping_sub(connection.unread_since) >= READS_WITHIN && own.redirected_queue_empty() == Some(true)
 }
 
-/// Tries to take out the socket of the running program, which is to leave.
+/// Tries to take out the socket of the running program, which is to leave. Not `WHOLLY`: as far as that goes without changing
+/// the SOCKHASH; it stays forbidden to redirect to it.
 #[inline(never)]
-pub fn leave(own: Own, connection: &mut Connection) -> u32 {
+pub fn leave<const WHOLLY: bool>(own: Own, connection: &mut Connection) -> u32 {
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return DONE };
     // SAFETY: this end's own record; readable while the program runs (RCU).
     let (wanted, since) = unsafe { (read_volatile(&raw const (*record).wanted), (*record).wanted_since) };
@@ -115,48 +116,73 @@ pub fn leave(own: Own, connection: &mut Connection) -> u32 {
     let wanted_for = unsafe { bpf_ktime_get_ns() }.wrapping_sub(since);
     let drains = drains(wanted, connection.attempts);
     let stuck = drains && is_stuck(wanted_for);
-    let attempt = attempt(&mut Leaver { own, connection, record }, drains, stuck);
+    let left = if WHOLLY { 0 } else { LEFT };
+    let mut leaver = Leaver::<WHOLLY> { own, connection, record, forbidden: 0 };
+    let attempt = if leaver.state() == STATE_REMOVING {
+        // Whoever has decided has not come to remove it, or is about to.
+        leaver.remove();
+        Attempt::Left
+    } else {
+        attempt(&mut leaver, drains, stuck)
+    };
     match attempt {
         // Its reader may have been told that nothing was there, or less than there is.
         Attempt::Left if unread(own) => {
             // SAFETY: as above.
             unsafe { write_volatile(&raw mut (*record).kick, 1) };
             counters::event(Event::Rescued);
-            WAKE
+            WAKE | left
         }
-        Attempt::Left => DONE,
+        Attempt::Left => DONE | left,
         Attempt::Kept | Attempt::Draining if wanted == Reason::TogglesBlocking as u32 => PENDING_GATE,
         Attempt::Kept | Attempt::Draining => PENDING,
     }
 }
 
 /// A socket that leaves, and its peer.
-struct Leaver<'a> {
+struct Leaver<'a, const WHOLLY: bool> {
     own: Own,
     connection: &'a mut Connection,
     record: *mut EndRecord,
+    /// What its record says since this attempt has forbidden.
+    forbidden: u32,
 }
 
-impl Leaver<'_> {
+impl<const WHOLLY: bool> Leaver<'_, WHOLLY> {
     #[inline(always)]
-    fn state(&mut self, state: u32) {
+    fn state(&self) -> u32 {
         // SAFETY: this end's own record; readable while the program runs (RCU).
-        unsafe { write_volatile(&raw mut (*self.record).state, state) }
+        unsafe { read_volatile(&raw const (*self.record).state) }
+    }
+
+    #[inline(always)]
+    fn replace(&mut self, from: u32, to: u32) -> bool {
+        // SAFETY: as above.
+        replace(unsafe { &raw mut (*self.record).state }, from, to)
     }
 }
 
-impl Socket for Leaver<'_> {
+impl<const WHOLLY: bool> Socket for Leaver<'_, WHOLLY> {
     #[inline(always)]
-    fn forbid(&mut self) {
-        self.state(STATE_LEAVING);
+    fn forbid(&mut self) -> bool {
+        let seen = self.state();
+        if seen == STATE_CANDIDATE || seen == STATE_REMOVING {
+            return false;
+        }
+        self.forbidden = leaving(add(&raw mut self.connection.attempts, 1) as u32);
+        self.replace(seen, self.forbidden)
     }
     #[inline(always)]
     fn allow(&mut self) {
         let state = self.connection.state;
         // As it was promoted, which its storage has kept.
         if state == STATE_PROMOTED_EARLY || state == STATE_PROMOTED_LATE {
-            self.state(state);
+            self.replace(self.forbidden, state);
         }
+    }
+    #[inline(always)]
+    fn decide(&mut self) -> bool {
+        self.replace(self.forbidden, STATE_REMOVING)
     }
     #[inline(always)]
     fn barrier(&mut self) {
@@ -181,16 +207,18 @@ impl Socket for Leaver<'_> {
     }
     #[inline(always)]
     fn remove(&mut self) {
-        demote::own(self.connection);
-        // When it may come back is for the next pass to say.
-        mark(self.connection);
+        if WHOLLY {
+            demote::own(self.connection);
+            // When it may come back is for the next pass to say.
+            mark(self.connection);
+        }
     }
 }
 
 /// A visit of the review: tries it, and tells the daemon when that does not succeed, for it may not know.
 #[inline(always)]
 pub fn reviewed(own: Own, connection: &mut Connection) -> u32 {
-    let outcome = leave(own, connection);
+    let outcome = leave::<true>(own, connection);
     if (outcome == PENDING || outcome == PENDING_GATE)
         && let Some(record) = ma_ends.get_ptr(connection.id)
     {

@@ -10,7 +10,7 @@
 //!   [`leaving`] takes it back when it must; [`demote`] how anything is taken out; [`kick`] wakes its reader
 //! * [`scan`] does what [`visit`] does where the kernel does not let it
 //! * [`list`], [`retire`], [`adopt`] iterators: listing, uninstall, older connections
-//! * [`room`] makes room for redirected bytes
+//! * [`quota`] how many records a pod may have; [`room`] makes room for redirected bytes
 //! * [`barrier`], [`context`], [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
 //!
 //! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
@@ -38,6 +38,7 @@ mod observe;
 mod outlived;
 mod pair;
 mod promote;
+mod quota;
 mod record;
 mod retire;
 mod room;

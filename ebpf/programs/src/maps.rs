@@ -12,6 +12,7 @@ use meshaccel_abi::habit::MAX_HABITS;
 use meshaccel_abi::lesson::MAX_LESSONS;
 use meshaccel_abi::policy::MAX_PODS;
 use meshaccel_abi::reason::REASON_CAPACITY;
+use meshaccel_abi::records::NUMBERS;
 use meshaccel_abi::{
     Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Mark, Offsets, PodEntry, PodHabits, Policy, SocketKey,
 };
@@ -20,7 +21,7 @@ const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
 
 /// Promoted sockets. Set at load.
 #[btf_map]
-pub static ma_sockets: SockHash<SocketKey, 131_072> = SockHash::new();
+pub static ma_sockets: SockHash<SocketKey, 262_144> = SockHash::new();
 
 /// State of every recorded socket; freed by the kernel with the socket.
 #[btf_map]
@@ -34,6 +35,10 @@ pub static ma_marked: HashMap<u64, Mark, 262_144, NO_PREALLOC> = HashMap::new();
 /// Records of both ends by identity. Set at load. Not an LRU: a full table must leave what runs alone.
 #[btf_map]
 pub static ma_ends: HashMap<EndId, EndRecord, 262_144, NO_PREALLOC> = HashMap::new();
+
+/// How many records each pod has (`meshaccel_abi::records`).
+#[btf_map]
+pub static ma_records: Array<u64, { NUMBERS as usize }> = Array::new();
 
 /// Slots of selected pods by netns cookie.
 #[btf_map]

@@ -2,9 +2,10 @@
 
 use crate::counters;
 use crate::maps::{address, ma_connections, ma_ends, ma_marked, ma_pods, ma_policies, ma_totals};
+use crate::quota;
 use crate::socket::Own;
 use crate::wake::wake;
-use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
 use core::ffi::c_void;
 use core::ptr::{null_mut, write_volatile};
@@ -24,10 +25,16 @@ pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
 /// the value would take 40 bytes of the stack for each of its callers.
 #[inline(never)]
 pub fn mark(connection: &Connection) {
+    mark_end(&connection.key, connection.id);
+}
+
+/// The same of one that is known by its record.
+#[inline(always)]
+pub fn mark_end(key: &SocketKey, id: EndId) {
     // SAFETY: no arguments.
     let since = unsafe { bpf_ktime_get_ns() };
-    let mark = Mark { since, netns_cookie: connection.key.netns_cookie, id: connection.id, zero: 0 };
-    if ma_marked.insert(connection.key.socket_cookie, mark, 0).is_ok() {
+    let mark = Mark { since, netns_cookie: key.netns_cookie, id, zero: 0 };
+    if ma_marked.insert(key.socket_cookie, mark, 0).is_ok() {
         wake();
     }
 }
@@ -37,6 +44,16 @@ pub fn mark(connection: &Connection) {
 pub fn marked_since(connection: &Connection) -> Option<u64> {
     // SAFETY: one field is read, which may change meanwhile.
     unsafe { ma_marked.get(connection.key.socket_cookie) }.map(|mark| mark.since)
+}
+
+/// Its record is no longer there. `slot`: its pod's. False: it was not.
+#[inline(always)]
+pub fn forget(id: EndId, slot: u32) -> bool {
+    let was_there = ma_ends.remove(id).is_ok();
+    if was_there {
+        quota::less(slot);
+    }
+    was_there
 }
 
 /// Has it visited no more.
@@ -135,7 +152,7 @@ pub fn record_open(socket: *mut c_void, own: Own, key: &SocketKey, id: EndId) ->
     if policy.flags & ENFORCE != 0 { Some(policy) } else { None }
 }
 
-/// Records a socket. `None` when a table is full: the connection stays on TCP (invariant 6).
+/// Records a socket. `None` when its pod has its share, or a table is full: the connection stays on TCP (invariant 6).
 #[inline(always)]
 pub fn record(
     socket: *mut c_void,
@@ -145,6 +162,10 @@ pub fn record(
     slot: u32,
     policy: &Policy,
 ) -> Option<&'static mut Connection> {
+    if !quota::admits(slot) {
+        counters::event(Event::PodFull);
+        return None;
+    }
     // SAFETY: as in `find`.
     let storage = unsafe {
         bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), BPF_SK_STORAGE_GET_F_CREATE.into())
@@ -180,11 +201,13 @@ pub fn record(
         redirected_to: 0,
         zero: 0,
     };
-    if ma_ends.insert(id, end, 0).is_err() {
+    // Nobody else can have this identity (`EndId`); if so, it keeps it, or the count would be wrong.
+    if ma_ends.insert(id, end, BPF_NOEXIST.into()).is_err() {
         counters::event(Event::EndsFull);
         connection.reason = Reason::Unpaired as u32;
         return None;
     }
+    quota::more(slot);
     counters::event(Event::Recorded);
     Some(connection)
 }

@@ -23,7 +23,7 @@ pub fn ma_retire(ctx: *mut FileIterator) -> u32 {
     }
     if is_off(NODE_SWITCH) {
         want(&connection.id, Reason::SwitchedOff as u32);
-        if !matches!(leave(own, connection), PENDING | PENDING_GATE) {
+        if !matches!(leave::<true>(own, connection), PENDING | PENDING_GATE) {
             return 0;
         }
     }

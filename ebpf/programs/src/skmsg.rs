@@ -18,7 +18,7 @@ use aya_ebpf::macros::sk_msg;
 use aya_ebpf::programs::SkMsgContext;
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
-use meshaccel_abi::connection::{GIVEN_UP, PEER_READY, PEER_UNKNOWN};
+use meshaccel_abi::connection::{GIVEN_UP, PEER_READY, PEER_UNKNOWN, STATE_BITS};
 use meshaccel_abi::habit::SPLICES;
 use meshaccel_abi::policy::{ENFORCE, NODE_SWITCH, POD_SWITCHES};
 use meshaccel_abi::{Connection, EndRecord, Event, Policy, Reason};
@@ -231,7 +231,7 @@ impl Peer for Recorded<'_> {
     fn record(&self) -> Option<(u32, u32)> {
         let record = self.record?;
         // SAFETY: the value stays readable while the program runs (RCU). `state` is written last, so it is read first.
-        let state = unsafe { read_volatile(&raw const record.state) };
+        let state = unsafe { read_volatile(&raw const record.state) } & STATE_BITS;
         if self.connection.peer_state != PEER_READY {
             barrier(self.order);
         }

@@ -52,7 +52,7 @@ fn established(ctx: &SockOpsContext, role: Role) {
     if let Some(earlier) = record::find(socket) {
         // connect(AF_UNSPEC), and then connect again: nothing of the earlier connection may be read from this one.
         demote::remove(earlier.id, earlier.key);
-        let _ = ma_ends.remove(earlier.id);
+        record::forget(earlier.id, earlier.slot);
     }
     if lesson::skips(&key, &id) && round_trip::watch(ctx) {
         counters::event(Event::NotRecorded);
@@ -153,7 +153,7 @@ fn state_changed(ctx: &SockOpsContext) {
     if own.redirected_queue_empty() == Some(true) || disconnects(ctx.arg(0), own) {
         demote::remove(connection.id, connection.key);
     }
-    let _ = ma_ends.remove(connection.id);
+    record::forget(connection.id, connection.slot);
     record::unmark(connection);
     counters::event(Event::Closed);
 }

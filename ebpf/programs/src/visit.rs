@@ -5,8 +5,8 @@
 //!
 //! A program that is run on demand must come by its sockets itself. A promoted one is had from the SOCKHASH; any other by its
 //! addresses, in the network namespace that the daemon has entered. Either is taken for what the record means only if it has the
-//! cookie. (The iterator over socket storage would give all sockets of all namespaces; there are kernels that refuse it, and it
-//! visits all to find a few.)
+//! cookie. (The iterator over socket storage gives all recorded sockets of all namespaces; there are kernels that refuse it, and it
+//! visits all to find a few: see [`scan`](crate::scan).)
 
 use crate::counters;
 use crate::demote;
@@ -16,7 +16,7 @@ use crate::leaving::{self, leave, want};
 use crate::maps::{address, ma_ends, ma_marked, ma_sockets, offset};
 use crate::pair;
 use crate::promote::candidate;
-use crate::record::{account, find, mark, marked_since, policy_in, refresh, unmark};
+use crate::record::{account, find, forget, mark, marked_since, policy_in, refresh, unmark};
 use crate::socket::{Other, Own, TCP_CLOSE};
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_lookup_elem, bpf_sk_lookup_tcp, bpf_sk_release};
@@ -26,7 +26,9 @@ use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::policy::EAGER;
-use meshaccel_abi::visit::{DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, REVIEW, WAKE};
+use meshaccel_abi::visit::{
+    DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, PENDING, REMOVED, REVIEW, SWEEP, WAKE,
+};
 use meshaccel_abi::{Connection, EndId, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::habits::may_enter;
 use meshaccel_decide::side::side;
@@ -35,31 +37,65 @@ use meshaccel_decide::{attention, demands};
 #[classifier]
 pub fn ma_visit(ctx: TcContext) -> i32 {
     let skb = ctx.skb.skb;
-    // SAFETY: a field of the context; volatile keeps the loads of the width that the verifier converts.
-    let word = |index: usize| unsafe { read_volatile(&raw const (*skb).cb[index]) };
-    let id = EndId { client_sequence: word(0), server_sequence: word(1), role: word(2) };
-    look(skb, id, word(3)) as i32
+    look::<true>(skb, id(skb), word(skb, 3)) as i32
+}
+
+/// Changes no SOCKHASH: where a classifier may not, this takes sockets back in two steps, between which user space removes their
+/// keys. Who waits for that is told after it.
+#[classifier]
+pub fn ma_leave(ctx: TcContext) -> i32 {
+    let skb = ctx.skb.skb;
+    look::<false>(skb, id(skb), word(skb, 3)) as i32
 }
 
 #[inline(always)]
-fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
+fn word(skb: *mut __sk_buff, index: usize) -> u32 {
+    // SAFETY: a field of the context; volatile keeps the loads of the width that the verifier converts.
+    unsafe { read_volatile(&raw const (*skb).cb[index]) }
+}
+
+#[inline(always)]
+fn id(skb: *mut __sk_buff) -> EndId {
+    EndId { client_sequence: word(skb, 0), server_sequence: word(skb, 1), role: word(skb, 2) }
+}
+
+#[inline(always)]
+fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
     let Some(record) = ma_ends.get_ptr(id) else { return GONE };
     // SAFETY: readable while the program runs (RCU); the key changes in its generation only.
-    let (key, state, socket) = unsafe { ((*record).key, read_volatile(&raw const (*record).state), (*record).socket) };
+    let (key, slot, state, socket) =
+        unsafe { ((*record).key, (*record).slot, read_volatile(&raw const (*record).state), (*record).socket) };
     if is_gone(socket, &key) {
-        if ma_ends.remove(id).is_ok() {
+        if forget(id, slot) {
             counters::event(Event::Swept);
         }
         let _ = ma_marked.remove(key.socket_cookie);
         return GONE;
     }
+    if purpose == SWEEP {
+        return OUT_OF_REACH;
+    }
+    // User space has removed, or would remove, another key: it will come back with this one.
+    if !WHOLLY && (purpose == LEAVE || purpose == REMOVED) && key.generation != word(skb, 4) {
+        return PENDING;
+    }
+    if !WHOLLY && purpose == REMOVED {
+        demote::removed(id, key);
+        return DONE;
+    }
     let socket = reach(skb, &key, state);
     if socket.is_null() {
-        return out_of_reach(&id, &key, state);
+        return out_of_reach::<WHOLLY>(&id, &key, state);
     }
     let done = match (Own::new(socket), find(socket)) {
-        (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => look_at(own, connection, purpose),
-        _ => out_of_reach(&id, &key, state),
+        (Some(own), Some(connection)) if own.cookie() == key.socket_cookie => {
+            if WHOLLY {
+                look_at(own, connection, purpose)
+            } else {
+                leaves::<false>(own, connection, purpose)
+            }
+        }
+        _ => out_of_reach::<WHOLLY>(&id, &key, state),
     };
     // SAFETY: the reference that `reach` gave.
     unsafe { bpf_sk_release(socket) };
@@ -70,11 +106,7 @@ fn look(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
 #[inline(always)]
 pub fn look_at(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
     let outcome = match purpose {
-        LEAVE => leaves(own, connection),
-        GATED => {
-            gate::opened(connection.id);
-            DONE
-        }
+        LEAVE | GATED => leaves::<true>(own, connection, purpose),
         _ => visit(own, connection, purpose == REVIEW),
     };
     let promoted = if connection.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
@@ -128,19 +160,32 @@ struct Tuple<A> {
 /// It stays on TCP, and no pass comes for it: whoever is bound to a device, for one, is not found by its addresses. One that ought
 /// to be in the SOCKHASH was taken out by the kernel; what others know of its stay there must not be applied to a later one.
 #[inline(never)]
-fn out_of_reach(id: &EndId, key: &SocketKey, state: u32) -> u32 {
+fn out_of_reach<const WHOLLY: bool>(id: &EndId, key: &SocketKey, state: u32) -> u32 {
     let _ = ma_marked.remove(key.socket_cookie);
     if state != STATE_CANDIDATE {
-        demote::remove(*id, *key);
+        if WHOLLY {
+            demote::remove(*id, *key);
+        } else {
+            demote::removed(*id, *key);
+        }
     }
     OUT_OF_REACH
 }
 
-/// Of one that is to leave.
+/// What changes a SOCKHASH in nothing but in taking the socket out.
 #[inline(always)]
-fn leaves(own: Own, connection: &mut Connection) -> u32 {
-    refresh(connection);
-    leave(own, connection)
+fn leaves<const WHOLLY: bool>(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
+    match purpose {
+        LEAVE => {
+            refresh(connection);
+            leave::<WHOLLY>(own, connection)
+        }
+        GATED => {
+            gate::opened(connection.id);
+            DONE
+        }
+        _ => OUT_OF_REACH,
+    }
 }
 
 /// Of any socket in a review, else of a marked one.

@@ -7,6 +7,7 @@ use meshaccel_abi::Offsets;
 
 use super::obstacle::Obstacle;
 use crate::args::DaemonArgs;
+use crate::kernel::kick::Wakes;
 use crate::kernel::load::{self, Capacity, Without};
 use crate::kernel::pins::Pins;
 use crate::kernel::visits::Tally;
@@ -56,7 +57,12 @@ impl Installation {
             without_casts: args.without_casts,
             capacity: Capacity {
                 connections: args.max_connections,
-                without: Without { classifier: args.without_classifier, fentry: args.without_fentry },
+                without: Without {
+                    classifier: args.without_classifier,
+                    storage: args.without_storage,
+                    fentry: args.without_fentry,
+                    wake: args.without_wake,
+                },
             },
             status: status.clone(),
             prepared: None,
@@ -120,6 +126,7 @@ impl Installation {
             blocking_waits: capabilities.blocking_waits.into(),
             habits_seen: capabilities.habits_seen,
             fionread: capabilities.fionread.as_number(),
+            wakes: (capabilities.wakes == Wakes::Program).into(),
             ..found
         };
         self.status.update(|s| s.capabilities = Some(capabilities));

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use aya::maps::Map;
 use aya::programs::{Iter, Program, ProgramError, ProgramFd, SchedClassifier, SkMsg, SockOps, TracePoint};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use meshaccel_abi::{Offsets, names};
@@ -13,13 +14,16 @@ use meshaccel_object::OBJECT;
 use thiserror::Error;
 
 use super::casts;
+use super::kick::Kick;
 use super::maps::MapsError;
 use super::neighbours::Neighbours;
 use super::passes::Pass;
 use super::pins::Layout;
+use super::records;
 use super::verifier;
-use super::visits::{Visits, Way};
+use super::visits::Visits;
 use super::watch::{HabitWatch, Watch};
+use super::way::{Iterators, Over, Way};
 use crate::sys::bpf;
 use crate::sys::trace::SystemCall;
 
@@ -54,6 +58,8 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot size the table of records")]
+    Records(#[source] io::Error),
     #[error("cannot find out about other programs")]
     Neighbours(#[source] Box<MapsError>),
     #[error("cannot pin {path}")]
@@ -67,7 +73,7 @@ pub enum LoadError {
 /// Sizes of the tables, and what is to be done without.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
-    /// Connections that can be accelerated at once: two sockets each.
+    /// Connections of one pod that can be accelerated at once when no other has any: two sockets each.
     pub connections: u32,
     pub without: Without,
 }
@@ -75,10 +81,14 @@ pub struct Capacity {
 /// What this kernel has, and is not to be used: to compare with kernels that lack it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Without {
-    /// Sockets are visited by scans.
+    /// Sockets are visited by iterators.
     pub classifier: bool,
+    /// These go over namespaces.
+    pub storage: bool,
     /// What applications do is seen by tracepoints.
     pub fentry: bool,
+    /// Readers are woken by descriptors of theirs.
+    pub wake: bool,
 }
 
 /// What stays in this process after loading.
@@ -86,7 +96,7 @@ pub struct Loaded {
     /// The adopting iterator: it is opened anew in each network namespace, so it is not pinned.
     pub adopt: Pass,
     /// The iterator that wakes readers: likewise.
-    pub kick: Pass,
+    pub kick: Kick,
     /// The program that looks at one socket.
     pub visits: Visits,
     /// See what applications do; attached while somebody is redirected to.
@@ -100,8 +110,8 @@ pub struct Loaded {
 /// The object with its programs loaded.
 pub struct Programs {
     ebpf: Ebpf,
-    /// Sockets are visited by scans.
-    scans: bool,
+    /// Sockets are visited by iterators over these.
+    iterators: Option<Over>,
     /// How it is seen what applications do.
     watch: Watch,
 }
@@ -109,15 +119,15 @@ pub struct Programs {
 impl Programs {
     /// Creates the maps (or opens those that are pinned in `layout`) and loads every program.
     pub fn load(offsets: &Offsets, capacity: Capacity, layout: Option<&Layout>) -> Result<Self, LoadError> {
-        let sockets = capacity.connections.saturating_mul(2).max(2);
+        // Twice as many sockets as connections that can be accelerated have: those that wait for evidence need a record, too.
+        let records = capacity.connections.saturating_mul(4).max(4);
         let mut loader = EbpfLoader::new();
         loader
             .btf(None)
             .override_global(names::OFFSETS_GLOBAL, offsets, true)
-            .map_max_entries(names::SOCKETS, sockets)
-            // Twice as many are recorded as can be promoted: those that wait for evidence need a record too.
-            .map_max_entries(names::ENDS, sockets.saturating_mul(2))
-            .map_max_entries(names::MARKED, sockets.saturating_mul(2));
+            .map_max_entries(names::SOCKETS, records)
+            .map_max_entries(names::ENDS, records)
+            .map_max_entries(names::MARKED, records);
         if let Some(layout) = layout {
             for name in names::MAPS {
                 loader.map_pin_path(name, layout.path(name));
@@ -125,6 +135,7 @@ impl Programs {
         }
         let mut ebpf =
             loader.load(&casts::put_in(OBJECT, offsets.casts)).map_err(|source| LoadError::Object(Box::new(source)))?;
+        records::tell_capacity(&ebpf).map_err(LoadError::Records)?;
         let btf = Btf::from_sys_fs().map_err(LoadError::Btf)?;
         for (name, target) in ITERATORS {
             load_program(&mut ebpf, name, |program: &mut Iter| program.load(target, &btf))?;
@@ -133,20 +144,22 @@ impl Programs {
             true => Err(LoadError::Missing(names::VISIT)),
             false => load_program(&mut ebpf, names::VISIT, SchedClassifier::load),
         };
-        if let Err(error) = &by_classifier {
-            // From Linux 7.3 on a classifier may not change a SOCKHASH.
-            tracing::debug!(%error, "Sockets are visited by scans");
-            for name in names::SCANS {
-                load_program(&mut ebpf, name, |program: &mut Iter| program.load("tcp", &btf))?;
+        let iterators = match by_classifier {
+            Ok(()) => None,
+            Err(error) => {
+                // From Linux 7.3 on a classifier may not change a SOCKHASH.
+                tracing::debug!(%error, "Sockets are visited by iterators");
+                load_program(&mut ebpf, names::LEAVE, SchedClassifier::load)?;
+                Some(load_iterators(&mut ebpf, &btf, capacity.without.storage)?)
             }
-        }
+        };
         load_program(&mut ebpf, names::SKMSG, SkMsg::load)?;
         for name in names::GATES {
             load_program(&mut ebpf, name, TracePoint::load)?;
         }
         let watch = Watch::load(&mut ebpf, &btf, capacity.without.fentry)?;
         load_program(&mut ebpf, names::SOCKOPS, SockOps::load)?;
-        Ok(Self { ebpf, scans: by_classifier.is_err(), watch })
+        Ok(Self { ebpf, iterators, watch })
     }
 
     /// How it is seen what applications do.
@@ -188,19 +201,28 @@ impl Programs {
     /// What looks at sockets.
     pub fn visits(&self, layout: &Layout) -> Result<Visits, LoadError> {
         let failed = |source| LoadError::Attach { program: names::VISIT, source };
-        let way = if self.scans {
-            let [a, b, c, d] =
-                names::SCANS.map(|name| self.link_iterator(name).map(|link| Pass::from_link(name, link)));
-            Way::Scans([a?, b?, c?, d?])
-        } else {
-            Way::Classifier(self.program(names::VISIT)?.as_fd().try_clone_to_owned().map_err(failed)?)
+        let program = |name| -> Result<OwnedFd, LoadError> {
+            let program = self.program(name)?.as_fd().try_clone_to_owned();
+            program.map_err(|source| LoadError::Attach { program: name, source })
+        };
+        let way = match self.iterators {
+            None => Way::Classifier(program(names::VISIT)?),
+            Some(over) => {
+                let [pass, review] = match over {
+                    Over::Storage => names::OWN_SCANS.map(|name| link_own_scan(&self.ebpf, name)),
+                    Over::Namespace => names::SCANS.map(|name| self.link_iterator(name)),
+                };
+                let [pass_name, review_name] = names::SCANS;
+                let passes = [Pass::from_link(pass_name, pass?), Pass::from_link(review_name, review?)];
+                Way::Iterators(Iterators::open(over, passes, program(names::LEAVE)?, layout).map_err(failed)?)
+            }
         };
         Visits::open(way, layout).map_err(failed)
     }
 
     fn sockets(&self) -> Result<BorrowedFd<'_>, LoadError> {
         match self.ebpf.map(names::SOCKETS) {
-            Some(aya::maps::Map::SockHash(data)) => Ok(data.fd().as_fd()),
+            Some(Map::SockHash(data)) => Ok(data.fd().as_fd()),
             _ => Err(LoadError::Missing(names::SOCKETS)),
         }
     }
@@ -218,6 +240,38 @@ const ITERATORS: [(&str, &str); 4] =
 const GATED: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
 /// Iterators that are pinned.
 const PINNED: [&str; 2] = [names::LIST, names::RETIRE];
+
+/// Those over the socket storage, where the kernel has them and lets them be linked.
+fn load_iterators(ebpf: &mut Ebpf, btf: &Btf, without_storage: bool) -> Result<Over, LoadError> {
+    if !without_storage {
+        match load_own_scans(ebpf, btf) {
+            Ok(()) => return Ok(Over::Storage),
+            Err(error) => tracing::debug!(%error, "Iterators go over namespaces"),
+        }
+    }
+    for name in names::SCANS {
+        load_program(ebpf, name, |program: &mut Iter| program.load("tcp", btf))?;
+    }
+    Ok(Over::Namespace)
+}
+
+fn load_own_scans(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {
+    for name in names::OWN_SCANS {
+        load_program(ebpf, name, |program: &mut Iter| program.load("bpf_sk_storage_map", btf))?;
+        link_own_scan(ebpf, name)?;
+    }
+    Ok(())
+}
+
+/// Links an iterator over the socket storage.
+fn link_own_scan(ebpf: &Ebpf, name: &'static str) -> Result<OwnedFd, LoadError> {
+    let Some(Map::SkStorage(connections)) = ebpf.map(names::CONNECTIONS) else {
+        return Err(LoadError::Missing(names::CONNECTIONS));
+    };
+    let program = ebpf.program(name).ok_or(LoadError::Missing(name))?.fd().map_err(|error| refused(name, &error))?;
+    bpf::link_iterator_over(program.as_fd(), connections.fd().as_fd())
+        .map_err(|source| LoadError::Attach { program: name, source })
+}
 
 pub(super) fn load_program<'a, P>(
     ebpf: &'a mut Ebpf,
@@ -268,7 +322,7 @@ pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &
     }
     Ok(Loaded {
         adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?),
-        kick: Pass::from_link(names::KICK, programs.link_iterator(names::KICK)?),
+        kick: Kick::new(programs.link_iterator(names::KICK)?, offsets.wakes != 0),
         visits: programs.visits(layout)?,
         gate: programs.gate()?,
         neighbours: Neighbours::open(layout, programs.program(names::SOCKOPS)?.as_fd())

@@ -82,13 +82,6 @@ impl Pass {
     }
 }
 
-/// Wakes the readers of sockets that were taken out in a namespace.
-pub fn kick(link: &Pass, namespace: &Namespace) -> Result<(), PassError> {
-    namespace
-        .enter(|| link.run(|_: &u8| {}))
-        .unwrap_or_else(|source| Err(PassError::Open { name: names::KICK, source }))
-}
-
 /// Every recorded socket that somebody has open.
 pub fn list(layout: &Layout, mut row: impl FnMut(&ConnectionRow)) -> Result<(), PassError> {
     // A socket that several processes have open comes several times.

@@ -1,23 +1,24 @@
 //! Has the programs visit recorded sockets: the marked ones ([`Visits::pass`]), one that is to leave ([`Visits::leave`]), or
 //! all ([`Visits::review`]).
 //!
-//! Those that are not promoted are reached from their own network namespace only, so it is entered for them. Where it is not
-//! known (any more), promoted ones are visited all the same.
+//! Those that are not promoted are reached from their own network namespace only, by most [ways](Way), so it is entered for them.
+//! Where it is not known (any more), promoted ones are visited all the same.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use meshaccel_abi::visit::{
-    GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, OUTCOME, PASS, PENDING, PENDING_GATE, REVIEW,
-    Scanned, WAKE, visit,
+    GATED, GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUTCOME, PASS, PENDING, PENDING_GATE, REVIEW, WAKE,
 };
 use meshaccel_abi::{EndId, EndRecord, Mark, names};
 
 use super::maps::Slot;
-use super::passes::{Pass, PassError};
+use super::passes::PassError;
 use super::pins::Layout;
+use super::records::Records;
+use super::way::Way;
 use crate::sys::netns::{Namespace, NetnsCookie, Traveller};
 use crate::sys::{bpf, netns};
 
@@ -95,86 +96,28 @@ impl Review {
     }
 }
 
-/// How sockets are visited.
-#[derive(Debug)]
-pub enum Way {
-    /// One at a time, by a classifier that is run for it.
-    Classifier(OwnedFd),
-    /// All of a network namespace, by iterators, one for each purpose.
-    Scans([Pass; 4]),
-}
-
-impl Way {
-    fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Classifier(program) => Self::Classifier(program.try_clone()?),
-            Self::Scans([a, b, c, d]) => Self::Scans([a.try_clone()?, b.try_clone()?, c.try_clone()?, d.try_clone()?]),
-        })
-    }
-
-    /// Visits these ends, and tells what each has become. `at_home`: they live where the calling thread is.
-    fn visit<T: Copy>(
-        &self,
-        ends: &[(EndId, T)],
-        purpose: u32,
-        at_home: bool,
-        mut became: impl FnMut(T, u32),
-    ) -> Result<(), PassError> {
-        match self {
-            Self::Classifier(program) => {
-                for (id, with) in ends {
-                    became(*with, bpf::run_classifier(program.as_fd(), visit(id, purpose)).map_err(failed)?);
-                }
-            }
-            Self::Scans(scans) => {
-                let mut outcomes = HashMap::new();
-                let mut scan = || {
-                    scans[purpose as usize].run(|row: &Scanned| {
-                        outcomes.insert(words(&row.id), row.outcome);
-                    })?;
-                    Ok(ends.iter().all(|(id, _)| outcomes.contains_key(&words(id))))
-                };
-                // A scan may miss a socket that moves meanwhile; not twice.
-                let missing = if !scan()? && purpose == REVIEW && at_home && !scan()? { GONE } else { OUT_OF_REACH };
-                for (id, with) in ends {
-                    became(*with, outcomes.get(&words(id)).copied().unwrap_or(missing));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn words(id: &EndId) -> [u32; 3] {
-    [id.client_sequence, id.server_sequence, id.role]
-}
-
 /// The visiting programs, and the maps that say whom to visit.
 #[derive(Debug)]
 pub struct Visits {
     way: Way,
     marked: OwnedFd,
-    ends: OwnedFd,
+    records: Records,
 }
 
 impl Visits {
     /// The same for another thread.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { way: self.way.try_clone()?, marked: self.marked.try_clone()?, ends: self.ends.try_clone()? })
+        Ok(Self { way: self.way.try_clone()?, marked: self.marked.try_clone()?, records: self.records.try_clone()? })
     }
 
     /// Opens the maps that are pinned.
     pub fn open(way: Way, layout: &Layout) -> io::Result<Self> {
-        let open = |name| bpf::open_pin(&layout.path(name));
-        Ok(Self { way, marked: open(names::MARKED)?, ends: open(names::ENDS)? })
+        Ok(Self { way, marked: bpf::open_pin(&layout.path(names::MARKED))?, records: Records::open(layout)? })
     }
 
     /// What it is called.
     pub fn name(&self) -> &'static str {
-        match self.way {
-            Way::Classifier(_) => "classifier",
-            Way::Scans(_) => "scan",
-        }
+        self.way.name()
     }
 
     /// Pairs and promotes those that are marked.
@@ -189,17 +132,18 @@ impl Visits {
                 visited.to_wake.insert(cookie);
             }
             // Its last message may have marked it after it was forgotten.
-            GONE => bpf::delete(self.marked.as_fd(), &socket),
+            GONE => {
+                bpf::delete(self.marked.as_fd(), &socket);
+            }
             _ => {}
         })?;
         visited.took = took + start.elapsed();
         Ok(visited)
     }
 
-    /// Tries to take out one that is to leave. A classifier finds it in the SOCKHASH, and so from anywhere; a scan has to be where
-    /// it lives.
-    pub fn leave(&self, id: &EndId, home: Option<&Namespace>) -> Result<Leave, PassError> {
-        Ok(match self.visit_one(id, home, LEAVE)? & OUTCOME {
+    /// Tries to take out one that is to leave.
+    pub fn leave(&self, id: &EndId) -> Result<Leave, PassError> {
+        Ok(match self.way.leave(id)? {
             PENDING => Leave::NotYet,
             PENDING_GATE => Leave::NotYetGate,
             WAKE => Leave::Wake,
@@ -208,25 +152,14 @@ impl Visits {
     }
 
     /// Its receive calls are gated now.
-    pub fn gated(&self, id: &EndId, home: Option<&Namespace>) -> Result<(), PassError> {
-        self.visit_one(id, home, GATED).map(drop)
-    }
-
-    fn visit_one(&self, id: &EndId, home: Option<&Namespace>, purpose: u32) -> Result<u32, PassError> {
-        let one = || {
-            let mut outcome = OUT_OF_REACH;
-            self.way.visit(&[(*id, ())], purpose, home.is_some(), |(), became| outcome = became).map(|()| outcome)
-        };
-        match (&self.way, home) {
-            (Way::Scans(_), Some(home)) => home.enter(one).map_err(failed)?,
-            _ => one(),
-        }
+    pub fn gated(&self, id: &EndId) -> Result<(), PassError> {
+        self.way.tell(id, GATED)
     }
 
     /// Begins to count all sockets, to take back what must leave, and to remove records of sockets that are gone.
     pub fn review(&self) -> Result<Review, PassError> {
         let start = ThreadTime::now();
-        let ends: Vec<(EndId, EndRecord)> = bpf::read_hash(self.ends.as_fd()).map_err(failed)?;
+        let ends: Vec<(EndId, EndRecord)> = self.records.all().map_err(failed)?;
         let to_come = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
         let mut review = Review { to_come: to_come.collect(), tally: Tally::default() };
         // Those of one namespace in one part.
@@ -239,11 +172,9 @@ impl Visits {
     pub fn go_on(&self, review: &mut Review, residences: &Residences, most: usize) -> Result<(), PassError> {
         let (start, tally) = (ThreadTime::now(), &mut review.tally);
         let part = review.to_come.split_off(review.to_come.len().saturating_sub(most));
-        let part = part.into_iter().map(|(cookie, id, slot)| (cookie, id, (id, slot)));
-        let took = self.visit_all(part, residences, REVIEW, |cookie, (id, slot), outcome| {
+        let took = self.visit_all(part.into_iter(), residences, REVIEW, |cookie, slot, outcome| {
             match outcome & OUTCOME {
-                // Its record is removed already, but where a scan has not found it.
-                GONE => return bpf::delete(self.ends.as_fd(), &id),
+                GONE => return,
                 WAKE => {
                     tally.to_wake.insert(cookie);
                 }
@@ -270,6 +201,12 @@ impl Visits {
         if ends.is_empty() {
             return Ok(Duration::ZERO);
         }
+        if self.way.is_everywhere() {
+            let start = ThreadTime::now();
+            let ends: Vec<_> = ends.into_iter().map(|(cookie, id, with)| (id, (cookie, with))).collect();
+            self.way.visit(&ends, purpose, |(cookie, with), outcome| became(cookie, with, outcome))?;
+            return Ok(start.elapsed());
+        }
         // Those whose namespace is not known come first, while the thread has gone nowhere: promoted ones are reached from
         // anywhere.
         ends.sort_by_key(|(cookie, ..)| residences.contains_key(cookie).then_some(*cookie));
@@ -278,15 +215,14 @@ impl Visits {
             let mut outcomes = Vec::with_capacity(ends.len());
             for of_one in ends.chunk_by(|(one, ..), (other, ..)| one == other) {
                 let cookie = of_one[0].0;
-                let entered = traveller.zip(residences.get(&cookie)).map(|(traveller, home)| {
+                if let Some((traveller, home)) = traveller.zip(residences.get(&cookie))
+                    && let Err(error) = traveller.enter(home)
+                {
                     // It is gone, and so are its sockets, all but those that somebody has taken elsewhere.
-                    traveller.enter(home).inspect_err(|error| {
-                        tracing::debug!(path = %home.display(), %error, "Could not enter a network namespace");
-                    })
-                });
-                let at_home = matches!(entered, Some(Ok(_)));
+                    tracing::debug!(path = %home.display(), %error, "Could not enter a network namespace");
+                }
                 let of_one: Vec<_> = of_one.iter().map(|(_, id, with)| (*id, *with)).collect();
-                self.way.visit(&of_one, purpose, at_home, |with, outcome| outcomes.push((cookie, with, outcome)))?;
+                self.way.visit(&of_one, purpose, |with, outcome| outcomes.push((cookie, with, outcome)))?;
             }
             Ok((outcomes, start.elapsed()))
         };

@@ -2,8 +2,9 @@
 //!
 //! Somebody may wait for it: a reader that has been told that nothing is there, or a system call that must not find its socket
 //! there (`observe.rs` of the programs), whose processor does nothing else meanwhile. So they are threads of their own, which nothing
-//! else of the daemon holds up; two, on two processors, since the one of the call is not to be had; and with short
-//! slices, so that a processor that is busy lets them run at once (EEVDF, Linux 6.12).
+//! else of the daemon holds up; two, on two processors, since the one of the call is not to be had; and real-time threads, so that
+//! processors that are busy let them run at once. What they do takes some ten microseconds. Without CAP_SYS_NICE short slices have
+//! to do (EEVDF, Linux 6.12), which a busy machine does not always honour.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -18,9 +19,10 @@ use meshaccel_service::Chain;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
+use crate::kernel::kick::Kick;
 use crate::kernel::load::{Gate, Loaded};
 use crate::kernel::maps::{MapsError, open};
-use crate::kernel::passes::{self, Pass, PassError};
+use crate::kernel::passes::PassError;
 use crate::kernel::pins::Layout;
 use crate::kernel::visits::{Leave, Residences, Visits};
 use crate::sys::netns::{Namespace, NetnsCookie};
@@ -33,7 +35,9 @@ const MOST_DOUBLINGS: u32 = 5;
 const GIVEN_UP: Duration = Duration::from_secs(30);
 /// How long the gate stays closed after it was last needed.
 const LINGERS: Duration = Duration::from_secs(2);
-/// Of a thread, in a row.
+/// With more to do at once, some hundreds of microseconds, a thread does not go before all others.
+const FEW: usize = 32;
+/// Of a thread, in a row, where it does not.
 const SLICE: Duration = Duration::from_micros(100);
 const THREADS: usize = 2;
 
@@ -47,16 +51,18 @@ struct Shared {
     ring: RawFd,
     stop: EventFd,
     visits: Visits,
-    kick: Pass,
+    kick: Kick,
     gate: Gate,
+    closed: Mutex<Closed>,
     state: Mutex<State>,
     residences: Mutex<Residences>,
 }
 
+/// Held for a moment only, never while a program runs: the thread that has it may be on the processor of somebody who waits
+/// there for the other thread.
 struct State {
     ring: RingBuf<MapData>,
     pending: HashMap<EndIdKey, Pending>,
-    gate: Closed,
 }
 
 /// The gate, while it is closed.
@@ -88,8 +94,38 @@ impl Closed {
     }
 }
 
+impl State {
+    /// Those whose time has come, and those that are asked for now: somebody waits for them, perhaps for the second time.
+    fn take_due(&mut self, now: Instant) -> Vec<Pending> {
+        while let Some(mark) = self.ring.next() {
+            let Ok(mark) = bytemuck::try_pod_read_unaligned::<Mark>(&mark) else { continue };
+            let (id, netns) = (mark.id, NetnsCookie(mark.netns_cookie));
+            let new = Pending { id, netns, attempts: 0, gates: false, first: now, due: now };
+            self.pending.entry(key(&id)).or_insert(new).due = now;
+        }
+        let due: Vec<_> = self.pending.values().filter(|one| one.due <= now).copied().collect();
+        for one in &due {
+            self.pending.remove(&key(&one.id));
+        }
+        due
+    }
+
+    /// To be tried again. Gives when the next of all is due, and whether one of them needs the gate. One that was asked for
+    /// meanwhile is as it is then.
+    fn put_back(&mut self, again: Vec<Pending>) -> (Option<Instant>, bool) {
+        for one in again {
+            self.pending.entry(key(&one.id)).or_insert(one);
+        }
+        (self.pending.values().map(|one| one.due).min(), self.pending.values().any(|one| one.gates))
+    }
+}
+
 /// [`EndId`] as a key.
 type EndIdKey = [u32; 3];
+
+fn key(id: &EndId) -> EndIdKey {
+    [id.client_sequence, id.server_sequence, id.role]
+}
 
 /// A socket that is to leave.
 #[derive(Clone, Copy)]
@@ -113,7 +149,8 @@ impl Leavers {
             visits: loaded.visits.try_clone().map_err(failed)?,
             kick: loaded.kick.try_clone().map_err(failed)?,
             gate: loaded.gate.try_clone().map_err(failed)?,
-            state: Mutex::new(State { ring, pending: HashMap::new(), gate: Closed::default() }),
+            closed: Mutex::default(),
+            state: Mutex::new(State { ring, pending: HashMap::new() }),
             residences: Mutex::new(Residences::new()),
         });
         let processors = sched::processors().map_err(failed)?;
@@ -149,10 +186,10 @@ impl Drop for Leavers {
 
 impl Shared {
     fn run(&self, processor: Option<usize>) {
-        // Both are for speed alone.
-        if let Err(error) = processor.map_or(Ok(()), sched::stay_on).and_then(|()| sched::short_slices(SLICE)) {
-            tracing::debug!(%error, "Runs without a processor of its own, or without short slices");
+        if let Err(error) = processor.map_or(Ok(()), sched::stay_on) {
+            tracing::debug!(%error, "Runs without a processor of its own");
         }
+        let mut hurries = false;
         let mut timeout = PollTimeout::NONE;
         loop {
             match self.wait(timeout) {
@@ -163,7 +200,7 @@ impl Shared {
                     return;
                 }
             }
-            let (to_wake, next) = self.turn(&mut lock(&self.state));
+            let (to_wake, next) = self.turn(&mut hurries);
             self.kick(&to_wake);
             timeout = next.map_or(PollTimeout::NONE, until);
         }
@@ -180,46 +217,44 @@ impl Shared {
         }
     }
 
-    /// Tries all whose time has come. Gives where readers must be woken, and when the next is due.
-    fn turn(&self, state: &mut State) -> (BTreeSet<NetnsCookie>, Option<Instant>) {
-        let State { ring, pending, gate } = state;
+    /// Tries all whose time has come. Gives where readers must be woken, and when the next is due. Should both threads try one at
+    /// once, that is theirs to sort out (`meshaccel_decide::leaving`).
+    fn turn(&self, hurries: &mut bool) -> (BTreeSet<NetnsCookie>, Option<Instant>) {
         let now = Instant::now();
-        while let Some(mark) = ring.next() {
-            let Ok(mark) = bytemuck::try_pod_read_unaligned::<Mark>(&mark) else { continue };
-            let (id, netns) = (mark.id, NetnsCookie(mark.netns_cookie));
-            let key = [id.client_sequence, id.server_sequence, id.role];
-            let new = Pending { id, netns, attempts: 0, gates: false, first: now, due: now };
-            // Somebody waits for it, perhaps for the second time.
-            pending.entry(key).or_insert(new).due = now;
+        let due = lock(&self.state).take_due(now);
+        if *hurries != (due.len() <= FEW) {
+            *hurries = !*hurries;
+            hurry(*hurries);
         }
         let mut to_wake = BTreeSet::new();
-        pending.retain(|_, one| one.due > now || self.try_one(one, now, gate, &mut to_wake));
-        let lingers = gate.is_needed(pending.values().any(|one| one.gates), now);
-        (to_wake, pending.values().map(|one| one.due).chain(lingers).min())
+        let again: Vec<_> = due.into_iter().filter_map(|one| self.try_one(one, now, &mut to_wake)).collect();
+        let (next, gates) = lock(&self.state).put_back(again);
+        let lingers = lock(&self.closed).is_needed(gates, now);
+        (to_wake, next.into_iter().chain(lingers).min())
     }
 
-    /// True: it is to be tried again.
-    fn try_one(&self, one: &mut Pending, now: Instant, gate: &mut Closed, to_wake: &mut BTreeSet<NetnsCookie>) -> bool {
-        let outcome = self.visits.leave(&one.id, self.home(one.netns).as_ref());
+    /// As it is to be tried again, if it is.
+    fn try_one(&self, mut one: Pending, now: Instant, to_wake: &mut BTreeSet<NetnsCookie>) -> Option<Pending> {
+        let outcome = self.visits.leave(&one.id);
         tracing::trace!(id = ?one.id, ?outcome, attempts = one.attempts, "Tried to take a socket out");
         match outcome {
-            Ok(Leave::Done) => false,
+            Ok(Leave::Done) => None,
             Ok(Leave::Wake) => {
                 to_wake.insert(one.netns);
-                false
+                None
             }
             Ok(outcome @ (Leave::NotYet | Leave::NotYetGate)) => {
                 if outcome == Leave::NotYetGate && !one.gates {
                     one.gates = true;
-                    self.close_gate(one, gate);
+                    self.close_gate(&one);
                 }
                 one.due = now + AGAIN * 2u32.pow(one.attempts.min(MOST_DOUBLINGS));
                 one.attempts += 1;
-                now.duration_since(one.first) < GIVEN_UP
+                (now.duration_since(one.first) < GIVEN_UP).then_some(one)
             }
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "Could not take a socket back to plain TCP");
-                false
+                None
             }
         }
     }
@@ -229,7 +264,8 @@ impl Shared {
     }
 
     /// Has calls that receive wait for this one, should they have to.
-    fn close_gate(&self, one: &Pending, gate: &mut Closed) {
+    fn close_gate(&self, one: &Pending) {
+        let mut gate = lock(&self.closed);
         if gate.links.is_empty() {
             let start = Instant::now();
             gate.turn += 1;
@@ -241,7 +277,8 @@ impl Shared {
                 Err(error) => tracing::debug!(%error, "Cannot have receive calls wait for a socket that is to leave"),
             }
         }
-        if let Err(error) = self.visits.gated(&one.id, self.home(one.netns).as_ref()) {
+        drop(gate);
+        if let Err(error) = self.visits.gated(&one.id) {
             tracing::debug!(error = %Chain(&error), "Cannot say that receive calls wait");
         }
     }
@@ -250,7 +287,7 @@ impl Shared {
     fn kick(&self, to_wake: &BTreeSet<NetnsCookie>) {
         for cookie in to_wake {
             let Some(path) = self.home(*cookie) else { continue };
-            match passes::kick(&self.kick, &path) {
+            match self.kick.run(&path) {
                 Ok(()) => {
                     tracing::debug!(netns_cookie = cookie.0, "Woke readers of sockets that left with bytes unread")
                 }
@@ -260,6 +297,19 @@ impl Shared {
                 Err(error) => tracing::warn!(path = %path.display(), error = %Chain(&error), "Could not wake readers"),
             }
         }
+    }
+}
+
+/// The calling thread runs before all others, or with short slices.
+fn hurry(before_all: bool) {
+    if before_all {
+        match sched::real_time() {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%error, "Who waits for this thread may have to wait for others, too"),
+        }
+    }
+    if let Err(error) = sched::short_slices(SLICE) {
+        tracing::debug!(%error, "Runs without short slices");
     }
 }
 

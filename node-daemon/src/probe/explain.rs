@@ -21,6 +21,7 @@ pub fn cause(error: &Error, around: &Surroundings) -> Cause {
         Error::Pins(PinsError::NotBpffs { path } | PinsError::NotMounted { path }) => {
             return Cause::NoBpffs { at: path.clone() };
         }
+        Error::CannotWake => return Cause::Capabilities { lacking: vec!["CAP_SYS_PTRACE"] },
         _ => {}
     }
     let (program, verdict) = match error {

@@ -61,6 +61,13 @@ impl Surroundings {
             seccomp: status.and_then(|status| status.seccomp).is_some_and(|mode| mode != 0),
         }
     }
+
+    /// May this process take descriptors of others? Yama can forbid it to everybody (ptrace_scope 3).
+    pub fn may_take_descriptors(&self) -> bool {
+        const SYS_PTRACE: u32 = 19;
+        let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+        self.capabilities & 1 << SYS_PTRACE != 0 && scope.trim() != "3"
+    }
 }
 
 /// Does `cgroups`, where the cgroup v2 hierarchy is mounted, show the daemon's own cgroup alone, and not the machine's? So it is

@@ -5,14 +5,17 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, SWITCH_OFF, SWITCH_ON};
-use meshaccel_abi::{Event, Policy, habit};
+use meshaccel_abi::{EndRecord, Event, Policy, habit};
 use meshaccel_service::Chain;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::Fionread;
 use crate::Error;
+use crate::kernel::kick::Kick;
 use crate::kernel::load::LoadError;
 use crate::kernel::maps::{MappedPod, Maps, MapsError, PodName, Slot};
 use crate::kernel::pins::Layout;
+use crate::kernel::records::Records;
 use crate::kernel::visits::{Residences, Visits};
 use crate::sys::{netns, socket};
 
@@ -37,6 +40,8 @@ pub struct Trial {
     pub way: &'static str,
     pub pass: Duration,
     pub blocking_waits: bool,
+    /// A program wakes a reader.
+    pub wakes: bool,
     /// `meshaccel_abi::habit` bits that were seen, or why none can be.
     pub habits_seen: Result<u32, String>,
 }
@@ -44,11 +49,11 @@ pub struct Trial {
 impl Trial {
     /// Runs in a thread with a network namespace that ends with it.
     /// `watch`: whether the programs that see what applications do could be attached.
-    pub fn run(layout: &Layout, visits: &Visits, watch: Result<(), LoadError>) -> Result<Self, Error> {
+    pub fn run(layout: &Layout, visits: &Visits, kick: &Kick, watch: Result<(), LoadError>) -> Result<Self, Error> {
         let failed = |what| move |source| Error::Probe { what, source };
         let watch = watch.map_err(|error| Chain(&error).to_string());
         let tried =
-            netns::in_new(|| tries(layout, visits, watch)).map_err(failed("cannot make a network namespace"))?;
+            netns::in_new(|| tries(layout, visits, kick, watch)).map_err(failed("cannot make a network namespace"))?;
         tried.map_err(|error| match error {
             Trouble::Io(source) => Error::Probe { what: "a connection of the self-test failed", source },
             Trouble::Other(error) => error,
@@ -73,7 +78,7 @@ impl<E: Into<Error>> From<E> for Trouble {
     }
 }
 
-fn tries(layout: &Layout, visits: &Visits, watch: Result<(), String>) -> Result<Trial, Trouble> {
+fn tries(layout: &Layout, visits: &Visits, kick: &Kick, watch: Result<(), String>) -> Result<Trial, Trouble> {
     netns::loopback_up()?;
     let cookie = netns::own_cookie()?;
     let mut maps = Maps::open(layout)?;
@@ -129,6 +134,7 @@ fn tries(layout: &Layout, visits: &Visits, watch: Result<(), String>) -> Result<
     exchange(EXCHANGES)?;
     let late = sent_redirected(layout, &client)? > 0;
     let redirected = redirected_messages == 2;
+    let wakes = wakes(layout, kick)?;
     let habits_seen = match watch {
         Err(error) => Err(error),
         Ok(()) => Ok(habits_seen(&maps)?),
@@ -140,10 +146,33 @@ fn tries(layout: &Layout, visits: &Visits, watch: Result<(), String>) -> Result<
         fionread,
         late,
         blocking_waits,
+        wakes,
         way: visits.name(),
         pass,
         habits_seen,
     })
+}
+
+/// Does the program that is to wake readers wake one that is told of bytes once?
+fn wakes(layout: &Layout, kick: &Kick) -> Result<bool, Trouble> {
+    let (mut client, server) = connect()?;
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from)?;
+    let told_once = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0);
+    epoll.add(&server, told_once).map_err(io::Error::from)?;
+    let is_told = || -> io::Result<bool> { Ok(epoll.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO)? > 0) };
+    client.write_all(&[8])?;
+    if !is_told()? || is_told()? {
+        return Ok(false);
+    }
+    let cookie = socket::cookie(&server)?;
+    let records = Records::open(layout)?;
+    let Some((id, record)) = records.all::<EndRecord>()?.into_iter().find(|(_, one)| one.key.socket_cookie == cookie)
+    else {
+        return Ok(false);
+    };
+    records.put(&id, &EndRecord { kick: 1, ..record })?;
+    kick.run_here()?;
+    Ok(is_told()?)
 }
 
 /// Does each thing that an application may take to once, on a connection of its own, and gives what was seen of it.

@@ -82,6 +82,15 @@ pub fn link_iterator(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Attributes::new(&[(0, number(program)), (2, TRACE_ITER)]).call_for_descriptor(LINK_CREATE)
 }
 
+/// Links an iterator program that goes over a map.
+pub fn link_iterator_over(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // `union bpf_iter_link_info`
+    let which = [number(map), 0, 0, 0];
+    Attributes::new(&[(0, number(program)), (2, TRACE_ITER), (6, size_of_val(&which) as u32)])
+        .with_pointer(4, which.as_ptr())
+        .call_for_descriptor(LINK_CREATE)
+}
+
 /// Links a sock_ops program to a cgroup. A link never disturbs programs that others have there.
 pub fn link_sock_ops(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Attributes::new(&[(0, number(program)), (1, number(cgroup)), (2, CGROUP_SOCK_OPS)]).call_for_descriptor(LINK_CREATE)
@@ -115,7 +124,7 @@ pub fn iterate(link: BorrowedFd<'_>) -> io::Result<File> {
 
 /// Runs a classifier once, in the network namespace of the calling thread, with these words in its context's `cb`: what it
 /// returns.
-pub fn run_classifier(program: BorrowedFd<'_>, words: [u32; 4]) -> io::Result<u32> {
+pub fn run_classifier(program: BorrowedFd<'_>, words: [u32; 5]) -> io::Result<u32> {
     /// `struct __sk_buff` up to its `cb`. All else must be zero.
     #[repr(C)]
     struct Context {
@@ -124,8 +133,7 @@ pub fn run_classifier(program: BorrowedFd<'_>, words: [u32; 4]) -> io::Result<u3
     }
     // It looks at no packet, but there must be one.
     let packet = [0u8; 64];
-    let [a, b, c, d] = words;
-    let context = Context { before: [0; 12], cb: [a, b, c, d, 0] };
+    let context = Context { before: [0; 12], cb: words };
     let mut attributes =
         Attributes::new(&[(0, number(program)), (2, size_of_val(&packet) as u32), (10, size_of::<Context>() as u32)])
             .with_pointer(4, packet.as_ptr())
@@ -144,10 +152,7 @@ pub fn number_map(name: &str, value: u64) -> io::Result<OwnedFd> {
         attributes.0[7 + index / 4] |= u32::from(byte) << (8 * (index % 4));
     }
     let map = attributes.call_for_descriptor(MAP_CREATE)?;
-    let key = 0u32;
-    let mut attributes = Attributes::new(&[(0, number(map.as_fd()))]);
-    attributes = attributes.with_pointer(2, &raw const key).with_pointer(4, &raw const value);
-    attributes.call(MAP_UPDATE_ELEM)?;
+    update(map.as_fd(), &0u32, &value)?;
     Ok(map)
 }
 
@@ -161,9 +166,14 @@ pub fn lookup<K: Pod, V: Pod>(map: BorrowedFd<'_>, key: &K) -> io::Result<V> {
         .map(|_| value)
 }
 
-/// Removes an entry of a map; none is fine.
-pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) {
-    let _ = Attributes::new(&[(0, number(map))]).with_pointer(2, key).call(MAP_DELETE_ELEM);
+/// Writes one entry of a map.
+pub fn update<K: Pod, V: Pod>(map: BorrowedFd<'_>, key: &K, value: &V) -> io::Result<()> {
+    Attributes::new(&[(0, number(map))]).with_pointer(2, key).with_pointer(4, value).call(MAP_UPDATE_ELEM).map(drop)
+}
+
+/// Removes an entry of a map; none is fine. Was there one?
+pub fn delete<K: Pod>(map: BorrowedFd<'_>, key: &K) -> bool {
+    Attributes::new(&[(0, number(map))]).with_pointer(2, key).call(MAP_DELETE_ELEM).is_ok()
 }
 
 /// Reads a hash map from user space, many entries a call. What is added or removed meanwhile may be among them or not.

@@ -99,7 +99,8 @@ impl Way {
     }
 }
 
-fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+/// A process, whatever its number comes to mean.
+pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: takes two numbers.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     if descriptor < 0 {
@@ -172,19 +173,7 @@ pub fn find(cookies: &BTreeSet<NetnsCookie>) -> BTreeMap<NetnsCookie, Namespace>
 /// Cookie of the namespace that the calling thread is in.
 pub fn own_cookie() -> io::Result<NetnsCookie> {
     let socket: OwnedFd = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
-    const SO_NETNS_COOKIE: libc::c_int = 71;
-    let (mut cookie, mut length) = (0u64, size_of::<u64>() as libc::socklen_t);
-    // SAFETY: the kernel writes at most `length` bytes to `cookie`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut length,
-        )
-    };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(NetnsCookie(cookie)) }
+    super::socket::netns_cookie(&socket).map(NetnsCookie)
 }
 
 /// Brings `lo` up in the namespace that the calling thread is in.

@@ -24,7 +24,8 @@ const PINS_INSIDE: &str = "/host/bpf";
 /// * `NET_ADMIN`: attach programs to sockets and cgroups
 /// * `SYS_ADMIN`: enter the network namespaces of pods (setns), pin on the BPF file system
 /// * `SYS_PTRACE`: follow /proc/PID/ns of processes of other users
-const CAPABILITIES: [&str; 5] = ["BPF", "NET_ADMIN", "PERFMON", "SYS_ADMIN", "SYS_PTRACE"];
+/// * `SYS_NICE`: two threads for which system calls of applications may wait run before others
+const CAPABILITIES: [&str; 6] = ["BPF", "NET_ADMIN", "PERFMON", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE"];
 
 /// The DaemonSet for a placement.
 pub fn daemon_set(settings: &DaemonSettings, placement: &Placement) -> DaemonSet {

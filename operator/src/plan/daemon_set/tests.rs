@@ -18,7 +18,7 @@ fn the_daemon_is_not_privileged_and_has_the_capabilities_it_needs_and_no_others(
         json!({
             "allowPrivilegeEscalation": false,
             "appArmorProfile": {"type": "Unconfined"},
-            "capabilities": {"drop": ["ALL"], "add": ["BPF", "NET_ADMIN", "PERFMON", "SYS_ADMIN", "SYS_PTRACE"]},
+            "capabilities": {"drop": ["ALL"], "add": ["BPF", "NET_ADMIN", "PERFMON", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE"]},
             "privileged": false,
             "readOnlyRootFilesystem": true,
             "runAsUser": 0,

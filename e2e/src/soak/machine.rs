@@ -1,0 +1,47 @@
+//! What the kernel keeps of all that, and whether it has complained.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::guest::messages;
+use crate::wait::wait_for;
+
+/// What socket states, maps and their entries may take when all is over, in kB: what the machine does otherwise is in it, too.
+const MOST: u64 = 48 << 10;
+/// The kernel frees some things when it comes to it.
+const SETTLES: Duration = Duration::from_secs(60);
+
+/// The machine before.
+pub struct Machine {
+    slabs: u64,
+}
+
+impl Machine {
+    /// As it is now. What it writes from now on counts.
+    pub fn observe() -> Result<Self> {
+        let mut log = std::fs::File::options().write(true).open("/dev/kmsg").context("/dev/kmsg")?;
+        log.write_all(format!("{}\n", messages::BEGIN).as_bytes())?;
+        Ok(Self { slabs: slabs()? })
+    }
+
+    /// As it was, and quiet: by how many kB it has grown.
+    pub fn compare(&self) -> Result<u64> {
+        let grown = wait_for(SETTLES, "the kernel to free what is over", || {
+            let grown = slabs()?.saturating_sub(self.slabs);
+            ensure!(grown <= MOST, "{grown} kB of slabs more than before");
+            Ok(grown)
+        })?;
+        let complaints = messages::complaints(&messages::read()?);
+        ensure!(complaints.is_empty(), "the kernel complained:\n{}", complaints.join("\n"));
+        Ok(grown)
+    }
+}
+
+/// Slabs that are not to be reclaimed, in kB: sockets and all that belongs to them.
+fn slabs() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("SUnreclaim:")).context("SUnreclaim of /proc/meminfo")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
