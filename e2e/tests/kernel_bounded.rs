@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::soak::machine;
 use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::socket::Options;
 use meshaccel_e2e::traffic::{Family, Pair, Service, request};
@@ -66,9 +67,7 @@ fn a_slow_reader_holds_its_sender_as_tcp_does(promotion: Promotion) -> Result<()
 
 /// Kernel memory in slabs, in kB.
 fn slab() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Slab:")).context("/proc/meminfo has no Slab line")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+    machine::kilobytes("Slab")
 }
 
 fn a_hundred_thousand_tiny_messages_cost_no_more_than_over_tcp(promotion: Promotion) -> Result<()> {

@@ -132,7 +132,7 @@ pub struct DaemonArgs {
     /// classifier do it: slower, to compare with.
     #[arg(long)]
     pub without_classifier: bool,
-    /// With --without-classifier: by iterators over all TCP sockets of one pod after the other, as a lockdown may demand it.
+    /// With --without-classifier: by iterators over all TCP sockets of one pod after the other, as where those are refused.
     #[arg(long, requires = "without_classifier")]
     pub without_storage: bool,
     /// See what applications do by tracepoints of system calls even where this kernel allows better (fentry): each system call of

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Manifests, accelerate_everything};
 use meshaccel_e2e::netns::Netns;
+use meshaccel_e2e::soak::machine::kilobytes;
 use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{Family, Service, request};
 use meshaccel_e2e::wait;
@@ -202,12 +203,7 @@ fn promotion(daemon: &Daemon, pods: &Pods) -> Result<Duration> {
 
 /// Slab and per-CPU memory in bytes: sockets, storage, map elements and sk_psocks are all there.
 fn kernel_memory() -> Result<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let field = |name: &str| -> Result<f64> {
-        let line = text.lines().find(|line| line.starts_with(name)).with_context(|| format!("no {name} in meminfo"))?;
-        Ok(line.split_whitespace().nth(1).context("a number")?.parse::<f64>()? * 1024.0)
-    };
-    Ok(field("SUnreclaim:")? + field("Percpu:")?)
+    Ok((kilobytes("SUnreclaim")? + kilobytes("Percpu")?) as f64 * 1024.0)
 }
 
 fn cpu_seconds(pid: u32) -> Result<f64> {

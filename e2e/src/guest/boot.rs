@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::messages::{self, BEGIN};
+use super::messages;
 use super::report::Report;
 use super::steps::REPORT;
 use crate::slowness;
@@ -63,7 +63,7 @@ fn boot() -> Result<Report> {
     // Older kernels charge maps to the locked memory of the process.
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_MEMLOCK, u64::MAX, u64::MAX)?;
     crate::netns::run("/bin/ip", &["link", "set", "lo", "up"])?;
-    File::options().write(true).open("/dev/kmsg")?.write_all(format!("{BEGIN}\n").as_bytes())?;
+    messages::begin()?;
     let status = story()?;
     println!("meshaccel: the story: {status}");
     let text = std::fs::read(REPORT).context("the story wrote no report")?;

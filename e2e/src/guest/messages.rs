@@ -1,5 +1,8 @@
 //! What a kernel writes when something is wrong with it.
 
+use std::fs::File;
+use std::io::Write;
+
 use anyhow::{Context, Result};
 
 /// Marks of trouble. `Call Trace` stands below each of them and may stand alone.
@@ -26,6 +29,12 @@ const MARKS: [&str; 18] = [
 
 /// Lines before the story are the machine's own: an emulated one lacks what real ones have.
 pub const BEGIN: &str = "meshaccel: the story begins";
+
+/// The machine's own lines end here.
+pub fn begin() -> Result<()> {
+    let mut log = File::options().write(true).open("/dev/kmsg").context("cannot write /dev/kmsg")?;
+    Ok(log.write_all(format!("{BEGIN}\n").as_bytes())?)
+}
 
 /// What the kernel wrote from the last [`BEGIN`] on; all of it where that is missing.
 pub fn since_beginning(messages: &str) -> &str {

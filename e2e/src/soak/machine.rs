@@ -1,6 +1,5 @@
 //! What the kernel keeps of all that, and whether it has complained.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -21,8 +20,7 @@ pub struct Machine {
 impl Machine {
     /// As it is now. What it writes from now on counts.
     pub fn observe() -> Result<Self> {
-        let mut log = std::fs::File::options().write(true).open("/dev/kmsg").context("/dev/kmsg")?;
-        log.write_all(format!("{}\n", messages::BEGIN).as_bytes())?;
+        messages::begin()?;
         Ok(Self { slabs: slabs()? })
     }
 
@@ -41,7 +39,13 @@ impl Machine {
 
 /// Slabs that are not to be reclaimed, in kB: sockets and all that belongs to them.
 fn slabs() -> Result<u64> {
+    kilobytes("SUnreclaim")
+}
+
+/// A line of /proc/meminfo.
+pub fn kilobytes(what: &str) -> Result<u64> {
     let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("SUnreclaim:")).context("SUnreclaim of /proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+    let line = line.with_context(|| format!("/proc/meminfo has no {what} line"))?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

@@ -2,8 +2,8 @@
 //! (from Linux 7.3 on the verifier refuses both). An iterator takes no arguments, so there is one for each purpose. They look at
 //! all recorded sockets to find a few; what somebody waits for is done for one socket, by `ma_leave`.
 //!
-//! Two kinds: over the socket storage, which is to say over recorded sockets, of all namespaces; and where the kernel refuses those
-//! (lockdown does), over all TCP sockets of one namespace, for which it goes through the machine's whole table of them.
+//! Two kinds: over the socket storage, which is to say over recorded sockets, of all namespaces; and where the kernel refuses those,
+//! over all TCP sockets of one namespace, for which it goes through the machine's whole table of them.
 
 use crate::iterator::{Meta, StorageIterator, TcpIterator};
 use crate::record::find;

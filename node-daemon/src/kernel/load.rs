@@ -183,11 +183,7 @@ impl Programs {
     }
 
     fn gate(&self) -> Result<Gate, LoadError> {
-        let program = |name| {
-            let program = self.program(name)?.as_fd().try_clone_to_owned();
-            program.map_err(|source| LoadError::Attach { program: name, source })
-        };
-        let [one, other] = names::GATES.map(program);
+        let [one, other] = names::GATES.map(|name| self.own_program(name));
         // Without tracefs nobody's habits are seen, and no gate is asked for.
         let calls = GATED.iter().filter_map(|call| SystemCall::find(call).ok()).collect();
         Ok(Gate { programs: [one?, other?], calls })
@@ -201,20 +197,19 @@ impl Programs {
     /// What looks at sockets.
     pub fn visits(&self, layout: &Layout) -> Result<Visits, LoadError> {
         let failed = |source| LoadError::Attach { program: names::VISIT, source };
-        let program = |name| -> Result<OwnedFd, LoadError> {
-            let program = self.program(name)?.as_fd().try_clone_to_owned();
-            program.map_err(|source| LoadError::Attach { program: name, source })
-        };
         let way = match self.iterators {
-            None => Way::Classifier(program(names::VISIT)?),
+            None => Way::Classifier(self.own_program(names::VISIT)?),
             Some(over) => {
-                let [pass, review] = match over {
-                    Over::Storage => names::OWN_SCANS.map(|name| link_own_scan(&self.ebpf, name)),
-                    Over::Namespace => names::SCANS.map(|name| self.link_iterator(name)),
+                let scan = |name| {
+                    let link = match over {
+                        Over::Storage => link_own_scan(&self.ebpf, name),
+                        Over::Namespace => self.link_iterator(name),
+                    };
+                    link.map(|link| Pass::from_link(name, link))
                 };
-                let [pass_name, review_name] = names::SCANS;
-                let passes = [Pass::from_link(pass_name, pass?), Pass::from_link(review_name, review?)];
-                Way::Iterators(Iterators::open(over, passes, program(names::LEAVE)?, layout).map_err(failed)?)
+                let [pass, review] = scans(over).map(scan);
+                let program = self.own_program(names::LEAVE)?;
+                Way::Iterators(Iterators::open(over, [pass?, review?], program, layout).map_err(failed)?)
             }
         };
         Visits::open(way, layout).map_err(failed)
@@ -225,6 +220,12 @@ impl Programs {
             Some(Map::SockHash(data)) => Ok(data.fd().as_fd()),
             _ => Err(LoadError::Missing(names::SOCKETS)),
         }
+    }
+
+    /// A program's descriptor, for whoever outlives this.
+    fn own_program(&self, name: &'static str) -> Result<OwnedFd, LoadError> {
+        let program = self.program(name)?.as_fd().try_clone_to_owned();
+        program.map_err(|source| LoadError::Attach { program: name, source })
     }
 
     pub(super) fn program(&self, name: &'static str) -> Result<&ProgramFd, LoadError> {
@@ -253,6 +254,14 @@ fn load_iterators(ebpf: &mut Ebpf, btf: &Btf, without_storage: bool) -> Result<O
         load_program(ebpf, name, |program: &mut Iter| program.load("tcp", btf))?;
     }
     Ok(Over::Namespace)
+}
+
+/// The iterators that go over these, by purpose.
+fn scans(over: Over) -> [&'static str; 2] {
+    match over {
+        Over::Storage => names::OWN_SCANS,
+        Over::Namespace => names::SCANS,
+    }
 }
 
 fn load_own_scans(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), LoadError> {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use aya::Ebpf;
 use aya::maps::Map;
-use meshaccel_abi::{EndId, names, records};
+use meshaccel_abi::{EndId, EndRecord, names, records};
 
 use super::pins::Layout;
 use crate::sys::bpf;
@@ -39,17 +39,17 @@ impl Records {
     }
 
     /// All of them.
-    pub fn all<V: bytemuck::Pod>(&self) -> io::Result<Vec<(EndId, V)>> {
+    pub fn all(&self) -> io::Result<Vec<(EndId, EndRecord)>> {
         bpf::read_hash(self.ends.as_fd())
     }
 
     /// Writes one.
-    pub fn put<V: bytemuck::Pod>(&self, id: &EndId, record: &V) -> io::Result<()> {
+    pub fn put(&self, id: &EndId, record: &EndRecord) -> io::Result<()> {
         bpf::update(self.ends.as_fd(), id, record)
     }
 
     /// Reads one.
-    pub fn get<V: bytemuck::Pod>(&self, id: &EndId) -> io::Result<V> {
+    pub fn get(&self, id: &EndId) -> io::Result<EndRecord> {
         bpf::lookup(self.ends.as_fd(), id)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use meshaccel_abi::visit::{
     GATED, GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUTCOME, PASS, PENDING, PENDING_GATE, REVIEW, WAKE,
 };
-use meshaccel_abi::{EndId, EndRecord, Mark, names};
+use meshaccel_abi::{EndId, Mark, names};
 
 use super::maps::Slot;
 use super::passes::PassError;
@@ -159,7 +159,7 @@ impl Visits {
     /// Begins to count all sockets, to take back what must leave, and to remove records of sockets that are gone.
     pub fn review(&self) -> Result<Review, PassError> {
         let start = ThreadTime::now();
-        let ends: Vec<(EndId, EndRecord)> = self.records.all().map_err(failed)?;
+        let ends = self.records.all().map_err(failed)?;
         let to_come = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
         let mut review = Review { to_come: to_come.collect(), tally: Tally::default() };
         // Those of one namespace in one part.

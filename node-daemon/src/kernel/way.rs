@@ -5,14 +5,14 @@
 //!    leave, and perhaps is waited for, is done for one socket by a classifier that does not touch the SOCKHASH, and its key is
 //!    removed here.
 //! 3. The same with iterators over the TCP sockets of one network namespace after the other, for which each goes through the
-//!    machine's whole table of sockets (where a lockdown forbids the others).
+//!    machine's whole table of sockets (where the others are refused).
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use meshaccel_abi::visit::{LEAVE, LEFT, OUT_OF_REACH, OUTCOME, REMOVED, SWEEP, Scanned, visit};
-use meshaccel_abi::{EndId, EndRecord, SocketKey, names};
+use meshaccel_abi::{EndId, SocketKey, names};
 
 use super::passes::{Pass, PassError};
 use super::pins::Layout;
@@ -72,14 +72,13 @@ impl Iterators {
         purpose: u32,
         mut became: impl FnMut(T, u32),
     ) -> Result<(), PassError> {
-        let words = |id: &EndId| [id.client_sequence, id.server_sequence, id.role];
         let mut outcomes = HashMap::new();
         self.passes[purpose as usize].run(|row: &Scanned| {
-            outcomes.insert(words(&row.id), row.outcome);
+            outcomes.insert(row.id, row.outcome);
         })?;
         for (id, with) in ends {
             // A socket that moves meanwhile may not come, nor one of another namespace: is it gone?
-            let outcome = outcomes.get(&words(id)).copied().map_or_else(|| self.apart.run(id, SWEEP, 0), Ok);
+            let outcome = outcomes.get(id).copied().map_or_else(|| self.apart.run(id, SWEEP, 0), Ok);
             became(*with, outcome.map_err(failed)?);
         }
         Ok(())
@@ -93,7 +92,7 @@ impl Apart {
 
     /// The program goes on only if the key is still the one that was read here: it, and no other, is removed then.
     fn leave(&self, id: &EndId) -> io::Result<u32> {
-        let Ok(record) = self.records.get::<EndRecord>(id) else { return Ok(OUT_OF_REACH) };
+        let Ok(record) = self.records.get(id) else { return Ok(OUT_OF_REACH) };
         let outcome = self.run(id, LEAVE, record.key.generation)?;
         if outcome & LEFT != 0 {
             bpf::delete::<SocketKey>(self.sockets.as_fd(), &record.key);

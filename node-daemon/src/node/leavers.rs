@@ -62,7 +62,7 @@ struct Shared {
 /// there for the other thread.
 struct State {
     ring: RingBuf<MapData>,
-    pending: HashMap<EndIdKey, Pending>,
+    pending: HashMap<EndId, Pending>,
 }
 
 /// The gate, while it is closed.
@@ -101,11 +101,11 @@ impl State {
             let Ok(mark) = bytemuck::try_pod_read_unaligned::<Mark>(&mark) else { continue };
             let (id, netns) = (mark.id, NetnsCookie(mark.netns_cookie));
             let new = Pending { id, netns, attempts: 0, gates: false, first: now, due: now };
-            self.pending.entry(key(&id)).or_insert(new).due = now;
+            self.pending.entry(id).or_insert(new).due = now;
         }
         let due: Vec<_> = self.pending.values().filter(|one| one.due <= now).copied().collect();
         for one in &due {
-            self.pending.remove(&key(&one.id));
+            self.pending.remove(&one.id);
         }
         due
     }
@@ -114,17 +114,10 @@ impl State {
     /// meanwhile is as it is then.
     fn put_back(&mut self, again: Vec<Pending>) -> (Option<Instant>, bool) {
         for one in again {
-            self.pending.entry(key(&one.id)).or_insert(one);
+            self.pending.entry(one.id).or_insert(one);
         }
         (self.pending.values().map(|one| one.due).min(), self.pending.values().any(|one| one.gates))
     }
-}
-
-/// [`EndId`] as a key.
-type EndIdKey = [u32; 3];
-
-fn key(id: &EndId) -> EndIdKey {
-    [id.client_sequence, id.server_sequence, id.role]
 }
 
 /// A socket that is to leave.
@@ -189,7 +182,8 @@ impl Shared {
         if let Err(error) = processor.map_or(Ok(()), sched::stay_on) {
             tracing::debug!(%error, "Runs without a processor of its own");
         }
-        let mut hurries = false;
+        let mut hurries = true;
+        hurry(hurries);
         let mut timeout = PollTimeout::NONE;
         loop {
             match self.wait(timeout) {

@@ -166,8 +166,7 @@ fn wakes(layout: &Layout, kick: &Kick) -> Result<bool, Trouble> {
     }
     let cookie = socket::cookie(&server)?;
     let records = Records::open(layout)?;
-    let Some((id, record)) = records.all::<EndRecord>()?.into_iter().find(|(_, one)| one.key.socket_cookie == cookie)
-    else {
+    let Some((id, record)) = records.all()?.into_iter().find(|(_, one)| one.key.socket_cookie == cookie) else {
         return Ok(false);
     };
     records.put(&id, &EndRecord { kick: 1, ..record })?;
