@@ -11,7 +11,7 @@ mod object;
 mod published;
 mod stranger;
 
-pub use keys::{count_keys, has_key};
+pub use keys::{change_values, count_keys, has_key};
 pub use object::{Kind, Object, Objects, opened_by, pinned, verified_instructions};
 #[cfg(feature = "full")]
 pub use published::Published;

@@ -1,11 +1,14 @@
 //! Promotion in mid-stream: connections that are in use, or older than the daemon, or have a reader waiting, when they
 //! enter the SOCKHASH. A wake-up that goes to the wrong queue shows here as a hang.
 
+use std::mem::offset_of;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use meshaccel_abi::{EndRecord, Reason};
 use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::bpf::change_values;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Acceleration, Promotion, accelerate_everything};
 use meshaccel_e2e::stage::{NAMESPACE, Pods, run_in};
@@ -23,6 +26,7 @@ both_promotions!(
     a_policy_that_comes_later_takes_the_open_connections,
     an_application_with_unread_bytes_is_promoted_when_it_has_read,
     a_reader_that_enters_with_unread_bytes_and_leaves_them_is_taken_out,
+    ends_that_were_promoted_in_vain_do_not_wait_for_each_other,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -234,6 +238,37 @@ fn with_unread_bytes(
     daemon.warm(&mut pair)?;
     pair.close()?;
     Ok(())
+}
+
+/// On a slow machine each may have been there alone for a second, one after the other; then each would wait until the other is there.
+fn ends_that_were_promoted_in_vain_do_not_wait_for_each_other(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let policy = accelerate_everything(NAMESPACE).promotion(promotion);
+    let daemon = pods.accelerate_with(&policy, &[])?;
+    let mut pairs = pods.pairs(0, Family::V4, PAIRS)?;
+    daemon.warm_all(&mut pairs)?;
+    daemon.manifests.write("acceleration.yaml", &policy.clone().disabled().yaml())?;
+    wait_for(LIMIT, "the sockets to leave", || {
+        let promoted = daemon.connections()?.promoted();
+        ensure!(promoted == 0, "{promoted} are still there");
+        Ok(())
+    })?;
+    let in_vain = (Reason::PeerNotPromoted as u32).to_ne_bytes();
+    let ends = change_values(daemon.bpffs(), "ma_ends", offset_of!(EndRecord, left_for), &in_vain)?;
+    ensure!(ends == 2 * PAIRS, "{ends} records");
+    let before: Vec<_> = pairs.iter().map(|pair| daemon.redirected(pair)).collect::<Result<_>>()?;
+    daemon.manifests.write("acceleration.yaml", &policy.yaml())?;
+    wait_for(LIMIT, "them to come back", || {
+        for (pair, before) in pairs.iter_mut().zip(&before) {
+            request::by_hand(pair, 12, 64)?;
+            let connections = daemon.connections()?;
+            let (client, server) = connections.both(pair)?;
+            ensure!(client.promoted && server.promoted, "{client:?}, {server:?}");
+            ensure!(daemon.redirected(pair)? > *before, "nothing is redirected");
+        }
+        Ok(())
+    })?;
+    close_all(pairs)
 }
 
 /// recv may be called while the handshake is still under way, and then waits on the TCP queue. "At ESTABLISHED nobody

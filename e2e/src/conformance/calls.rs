@@ -231,7 +231,8 @@ impl Scene {
     }
 
     /// Sends as much as the kernel takes, `size` bytes a call, until it takes no more although time passes: longer than the
-    /// receiver may hold an acknowledgement back (40 ms) and the sender waits before it sends again what had no room (200 ms).
+    /// receiver may hold an acknowledgement back (40 ms), and until the sender has asked once in vain whether there is room (after
+    /// 200 ms, or when a busy machine comes to it), since the first such probe often finds some.
     pub fn fill(&mut self, who: Who, size: usize) -> usize {
         let start = Instant::now();
         let mut total = 0;
@@ -248,7 +249,7 @@ impl Scene {
                     refused = 0;
                 }
                 // With a small send buffer each part of a large window waits for its acknowledgement: it need not be full to the brim.
-                Err(Errno::EAGAIN) if refused == STEADY || start.elapsed() >= LIMIT => break,
+                Err(Errno::EAGAIN) if refused >= STEADY && self.has_probed(who) || start.elapsed() >= LIMIT => break,
                 // Acknowledgements on their way may still make room, also too little for POLLOUT.
                 Err(Errno::EAGAIN) => {
                     refused += i32::from(sys::poll(self.fd(who), libc::POLLOUT, 20) == Ok(0));
@@ -263,6 +264,11 @@ impl Scene {
         self.full = true;
         self.tell(who, "fills the queue until EAGAIN");
         total
+    }
+
+    /// Has TCP's timer fired since it last got rid of anything?
+    fn has_probed(&self, who: Who) -> bool {
+        self.info(who).is_none_or(|info| info.backoff > 0)
     }
 
     /// Reads `size` bytes whose text is the one that [`Scene::fill`] sent, whatever their number: writes whether they came.

@@ -27,7 +27,7 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         why: "tcp_bpf_recvmsg waits once: tcp_msg_wait_data returns 0 after any wake-up without bytes, and the call ends with EAGAIN. Blocking descriptors are never promoted; this one turned blocking on a redirected connection, and leaves at the next pass.",
-        met_by: "A descriptor that is made blocking for the first time on its port while a call of another thread is already waiting on it, or with no time to wait for it (the gate gives up after three milliseconds). Seen once, the port stays on TCP: gunicorn's gthread workers, JDBC drivers.",
+        met_by: "A descriptor that is made blocking for the first time on its port while a call of another thread is already waiting on it, or with no time to wait for it (the gate gives up after 50 milliseconds, or 3 where no daemon runs). Seen once, the port stays on TCP: gunicorn's gthread workers, JDBC drivers.",
         names: &[
             "a_reader_is_let_go_by_a_shutdown_of_reading",
             "blocking_receive_through_the_own_half_close",

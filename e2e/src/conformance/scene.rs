@@ -62,6 +62,8 @@ pub struct Scene {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Info {
     pub state: u8,
+    /// How often the timer has fired in vain.
+    pub(super) backoff: u8,
     sent: i64,
     received: i64,
     not_sent: u32,
@@ -164,9 +166,10 @@ impl Scene {
     /// TCP_INFO of an end.
     pub fn info(&self, who: Who) -> Option<Info> {
         let (info, size) = sys::get(self.fd(who), libc::IPPROTO_TCP, libc::TCP_INFO, [0u64; 30]).ok()?;
-        // struct tcp_info: bytes_received at 128, notsent_bytes at 144, bytes_sent at 200, bytes_retrans at 208.
+        // struct tcp_info: backoff at 4, bytes_received at 128, notsent_bytes at 144, bytes_sent at 200, bytes_retrans at 208.
         (size >= 216).then(|| Info {
             state: info[0].to_ne_bytes()[0],
+            backoff: info[0].to_ne_bytes()[4],
             sent: (info[25] - info[26]) as i64,
             received: info[16] as i64,
             not_sent: info[18] as u32,

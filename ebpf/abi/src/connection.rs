@@ -5,6 +5,7 @@
 //! * the visiting program writes `state`, `reason` and the peer's fields until the socket is in the SOCKHASH;
 //! * sk_msg, which runs under the sender's socket lock, writes the peer's fields from then on, and always owns the
 //!   `sender_*` fields;
+//! * visits of one socket come one after the other ([`EndRecord::visited`]), whoever runs them;
 //! * of an [`EndRecord`], `wanted` and `habits` are written by whoever sees a reason (its peer's sk_msg, a tracepoint, a
 //!   visit), everything else by the socket's own visits. How a removal and its senders agree without a lock, and which
 //!   orders that needs, is said in one place: `meshaccel_decide::leaving`.
@@ -188,8 +189,8 @@ pub struct EndRecord {
     pub gated: u32,
     /// 1 once anything was redirected to this end; written by its peer.
     pub redirected_to: u32,
-    /// Always zero.
-    pub zero: u32,
+    /// 1 while a program visits it.
+    pub visited: u32,
 }
 
 /// Messages and bytes.

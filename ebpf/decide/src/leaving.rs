@@ -110,6 +110,21 @@ pub fn is_stuck(wanted_for: u64) -> bool {
     wanted_for >= STUCK
 }
 
+/// A [`meshaccel_abi::Mark`] in a ring buffer, with its header.
+const TOLD: u64 = 40;
+/// A daemon that is there takes what it is told within microseconds.
+const UNHEARD: u64 = 32 * TOLD;
+
+/// For how long, in ns, a system call waits whose socket must have left before it goes on; `unheard`: bytes in the ring that the daemon
+/// has not taken yet. It takes some hundreds of microseconds, but a virtual machine's processors may stand still for longer than 3
+/// ms, and so may an emulated machine's. Where nobody listens, or there is very much else to do, that would be in vain.
+#[inline(always)]
+pub fn waits_for(unheard: u64) -> u64 {
+    const LONGEST: u64 = 50_000_000;
+    const SHORT: u64 = 3_000_000;
+    if unheard < UNHEARD { LONGEST } else { SHORT }
+}
+
 /// Why a reader to which a message had to pass behind unread redirected ones must leave; `passed`: why it passed. Where it is
 /// the reader that is behind, or the sender that asks for what only TCP does, that will happen again.
 #[inline(always)]
@@ -123,6 +138,13 @@ pub fn behind(passed: Reason) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_waits_long_for_a_daemon_that_does_not_listen() {
+        assert_eq!(TOLD, size_of::<meshaccel_abi::Mark>() as u64 + 8);
+        assert_eq!((waits_for(0), waits_for(31 * TOLD)), (50_000_000, 50_000_000));
+        assert_eq!(waits_for(32 * TOLD), 3_000_000);
+    }
 
     /// What an attempt did, in order.
     #[derive(Default)]

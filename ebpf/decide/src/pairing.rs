@@ -1,8 +1,8 @@
 //! May messages be redirected between these two ends, which sequence numbers have shown to be one connection?
 
-use meshaccel_abi::Reason;
-use meshaccel_abi::connection::{SIDE_EXCLUDED, SIDE_SIDECAR};
+use meshaccel_abi::connection::{SIDE_EXCLUDED, SIDE_SIDECAR, STATE_CANDIDATE};
 use meshaccel_abi::policy::{ANY_PAIR, NODE_LOCAL};
+use meshaccel_abi::{Reason, Role};
 
 /// One end, as far as policy looks at it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,26 @@ pub fn allowed(local: &End, peer: &End) -> Result<(), Reason> {
         return Err(Reason::OtherPod);
     }
     if any || (local_sidecar && peer_sidecar) { Ok(()) } else { Err(Reason::OtherPod) }
+}
+
+/// Whether a candidate is in the SOCKHASH, or why it left.
+#[derive(Clone, Copy, Debug)]
+pub struct Stay {
+    /// `STATE_*`.
+    pub state: u32,
+    /// [`Reason`] of its last leaving.
+    pub left_for: u32,
+}
+
+/// Does a candidate of this role wait until its peer is there? One that was there in vain does. When
+/// both were, one after the other, the passive one goes first, or both would wait for ever.
+#[inline(always)]
+pub fn peer_goes_first(role: u32, left_for: u32, peer: Stay) -> bool {
+    let in_vain = Reason::PeerNotPromoted as u32;
+    if left_for != in_vain || peer.state != STATE_CANDIDATE {
+        return false;
+    }
+    peer.left_for != in_vain || role == Role::Active as u32
 }
 
 #[cfg(test)]
@@ -62,6 +82,22 @@ mod tests {
         let any = |slot, flags| end(slot, SIDE_APP, ANY_PAIR | flags);
         assert_eq!(allowed(&any(1, NODE_LOCAL), &any(2, NODE_LOCAL)), Ok(()));
         assert_eq!(allowed(&any(1, NODE_LOCAL), &any(2, 0)), Err(Reason::OtherPod));
+    }
+
+    #[test]
+    fn who_was_there_in_vain_waits_for_its_peer_and_never_both_for_each_other() {
+        let (in_vain, other) = (Reason::PeerNotPromoted as u32, Reason::SwitchedOff as u32);
+        for (own, peers) in [(in_vain, in_vain), (in_vain, other), (other, in_vain), (other, other), (0, 0)] {
+            let waits = |role: Role, left_for, peer| {
+                peer_goes_first(role as u32, left_for, Stay { state: STATE_CANDIDATE, left_for: peer })
+            };
+            let (active, passive) = (waits(Role::Active, own, peers), waits(Role::Passive, peers, own));
+            assert!(!(active && passive), "{own} {peers}");
+            assert_eq!(active, own == in_vain, "{own} {peers}");
+        }
+        for role in [Role::Active, Role::Passive] {
+            assert!(!peer_goes_first(role as u32, in_vain, Stay { state: 2, left_for: 0 }), "a peer that is there");
+        }
     }
 
     proptest! {

@@ -5,15 +5,17 @@
 //! signal come). So while there is such a socket, and only then, the daemon attaches [`ma_gate`], or its twin, to the calls that receive.
 
 use crate::leaving::announce;
-use crate::maps::{ma_ends, offset};
+use crate::maps::{address, ma_leavers, offset};
 use crate::observe::{FIRST, IPPROTO_TCP, argument, end, socket_of};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_loop};
+use aya_ebpf::bindings::BPF_RB_AVAIL_DATA;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_loop, bpf_ringbuf_query};
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use core::ffi::c_void;
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::{EndId, EndRecord};
+use meshaccel_decide::leaving::waits_for;
 
 /// At the beginning of read, readv, recvfrom and recvmsg.
 #[tracepoint]
@@ -46,7 +48,8 @@ fn pass(descriptor: u64) -> Option<()> {
 }
 
 /// Has the daemon know that a processor waits for this one, and waits until it has left or, when it cannot, until the calls that
-/// receive are gated: three milliseconds at most. Where the daemon cannot run meanwhile, or is not there, the call goes on as it is.
+/// receive are gated. That takes some hundreds of microseconds; for how long at most, `waits_for` says. Where the daemon cannot run
+/// meanwhile, or is not there, the call goes on as it is.
 #[inline(always)]
 pub fn leaves_now(id: &EndId, record: *mut EndRecord) {
     // SAFETY: readable while the program runs (RCU).
@@ -55,44 +58,44 @@ pub fn leaves_now(id: &EndId, record: *mut EndRecord) {
     }
     // SAFETY: as above.
     unsafe { write_volatile(&raw mut (*record).gated, 0) };
+    // SAFETY: the map, and a question that the helper knows.
+    let unheard = unsafe { bpf_ringbuf_query(address(&ma_leavers), BPF_RB_AVAIL_DATA.into()) };
     announce(id, record);
     if offset!(loops) == 0 {
         return;
     }
     // SAFETY: no arguments.
-    let mut waiting = Waiting { record, since: unsafe { bpf_ktime_get_ns() } };
+    let until = unsafe { bpf_ktime_get_ns() }.wrapping_add(waits_for(unheard));
+    let mut waiting = Waiting { record, until };
     // SAFETY: a function of the type that the helper calls, and what it is called with.
     unsafe { bpf_loop(ROUNDS, is_over as *mut c_void, (&raw mut waiting).cast(), 0) };
 }
 
-/// More than three milliseconds have.
-const ROUNDS: u32 = 300_000;
+/// More than the longest wait has, and fewer than the kernel's most (BPF_MAX_LOOPS, 8 Mi).
+const ROUNDS: u32 = 6_000_000;
 
 /// What [`is_over`] is called with.
 struct Waiting {
     record: *const EndRecord,
-    since: u64,
+    until: u64,
 }
 
 /// 0: go on waiting.
 #[inline(never)]
 extern "C" fn is_over(_round: u32, waiting: *mut Waiting) -> u64 {
-    const LONGEST: u64 = 3_000_000;
     // SAFETY: the context of the loop, and a value that stays readable while the program runs (RCU).
-    let (state, gated, since) = unsafe {
+    let (state, gated, until) = unsafe {
         let record = (*waiting).record;
-        (read_volatile(&raw const (*record).state), read_volatile(&raw const (*record).gated), (*waiting).since)
+        (read_volatile(&raw const (*record).state), read_volatile(&raw const (*record).gated), (*waiting).until)
     };
     // SAFETY: no arguments.
-    let late = unsafe { bpf_ktime_get_ns() }.wrapping_sub(since) >= LONGEST;
+    let late = unsafe { bpf_ktime_get_ns() } >= until;
     (state == STATE_CANDIDATE || gated != 0 || late).into()
 }
 
 /// The calls that receive are gated: whoever waits for this socket may go on.
 #[inline(always)]
-pub fn opened(id: EndId) {
-    if let Some(record) = ma_ends.get_ptr_mut(id) {
-        // SAFETY: this end's own record; readable while the program runs (RCU).
-        unsafe { write_volatile(&raw mut (*record).gated, 1) };
-    }
+pub fn opened(record: *mut EndRecord) {
+    // SAFETY: readable while the program runs (RCU).
+    unsafe { write_volatile(&raw mut (*record).gated, 1) };
 }

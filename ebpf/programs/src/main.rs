@@ -19,6 +19,7 @@
 #![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused, reason = "only the BPF build has entry points"))]
 
 mod adopt;
+mod alone;
 mod balance;
 mod barrier;
 mod call;

@@ -7,7 +7,7 @@ use crate::leaving::want;
 use crate::lesson;
 use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::pair;
-use crate::record::is_no_gain;
+use crate::record::{is_no_gain, mark_end};
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
 use aya_ebpf::bindings::BPF_NOEXIST;
@@ -15,12 +15,13 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem};
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_LATE};
 use meshaccel_abi::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE};
-use meshaccel_abi::{Connection, EndRecord, Event, Policy, Reason};
+use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::demands;
 use meshaccel_decide::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::gain::back_at;
 use meshaccel_decide::habits::may_enter;
 use meshaccel_decide::lesson::goes_by_others;
+use meshaccel_decide::pairing::{Stay, peer_goes_first};
 
 #[inline(always)]
 pub fn candidate(own: Own, connection: &mut Connection, policy: &Policy, peer: pair::Found) {
@@ -56,7 +57,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     both_take_it(own, connection)?;
     habits_allow(connection, peer)?;
     // It has been there in vain: this time the peer goes first.
-    if left_for == Reason::PeerNotPromoted as u32 && peer.state == STATE_CANDIDATE {
+    if peer_goes_first(connection.id.role, left_for, Stay { state: peer.state, left_for: peer.left_for }) {
         return Err(Reason::PeerNotPromoted);
     }
     // SAFETY: no arguments.
@@ -114,7 +115,17 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     connection.copied_seen = connection.copied_at_promotion;
     counters::event(Event::PromotedLate);
     lesson::gained(connection);
+    // It shall come at once, not when a review finds it: alone, this one leaves again.
+    if peer.state == STATE_CANDIDATE {
+        mark_peer(&peer.key, connection.id.peer());
+    }
     Ok(())
+}
+
+/// Not inlined: the mark takes 40 bytes of the stack.
+#[inline(never)]
+fn mark_peer(key: &SocketKey, id: EndId) {
+    mark_end(key, id);
 }
 
 /// Has TCP received what its reader has not read?

@@ -199,7 +199,7 @@ pub fn record(
         sent: 0,
         gated: 0,
         redirected_to: 0,
-        zero: 0,
+        visited: 0,
     };
     // Nobody else can have this identity (`EndId`); if so, it keeps it, or the count would be wrong.
     if ma_ends.insert(id, end, BPF_NOEXIST.into()).is_err() {

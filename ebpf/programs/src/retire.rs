@@ -3,27 +3,29 @@
 //! Whoever reads it has switched the node off. With the node switched on it does nothing but count. This is the contract
 //! between versions: see `meshaccel_abi::names`.
 
+use crate::alone;
 use crate::iterator::FileIterator;
 use crate::leaving::{leave, want};
+use crate::maps::ma_ends;
 use crate::record::refresh;
+use crate::socket::Own;
 use crate::switch::is_off;
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use meshaccel_abi::Reason;
 use meshaccel_abi::connection::STATE_CANDIDATE;
 use meshaccel_abi::policy::NODE_SWITCH;
 use meshaccel_abi::visit::{PENDING, PENDING_GATE};
+use meshaccel_abi::{Connection, Reason};
 
 #[unsafe(link_section = "iter/task_file")]
 #[unsafe(no_mangle)]
 pub fn ma_retire(ctx: *mut FileIterator) -> u32 {
     let Some((own, connection)) = FileIterator::read(ctx) else { return 0 };
-    refresh(connection);
-    if connection.state == STATE_CANDIDATE {
-        return 0;
-    }
-    if is_off(NODE_SWITCH) {
-        want(&connection.id, Reason::SwitchedOff as u32);
-        if !matches!(leave::<true>(own, connection), PENDING | PENDING_GATE) {
+    let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return 0 };
+    // One that somebody else visits just now remains until it is seen.
+    if alone::begin(record) {
+        let is_out = take_out(own, connection);
+        alone::end(record);
+        if is_out {
             return 0;
         }
     }
@@ -31,4 +33,18 @@ pub fn ma_retire(ctx: *mut FileIterator) -> u32 {
     // SAFETY: one byte on the stack.
     unsafe { bpf_seq_write(FileIterator::output(ctx), one.as_ptr().cast(), 1) };
     0
+}
+
+/// Is it out of the SOCKHASH by now?
+#[inline(always)]
+fn take_out(own: Own, connection: &mut Connection) -> bool {
+    refresh(connection);
+    if connection.state == STATE_CANDIDATE {
+        return true;
+    }
+    if !is_off(NODE_SWITCH) {
+        return false;
+    }
+    want(&connection.id, Reason::SwitchedOff as u32);
+    !matches!(leave::<true>(own, connection), PENDING | PENDING_GATE)
 }

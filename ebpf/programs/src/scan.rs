@@ -8,7 +8,7 @@
 use crate::iterator::{Meta, StorageIterator, TcpIterator};
 use crate::record::find;
 use crate::socket::Own;
-use crate::visit::look_at;
+use crate::visit::look_scanned;
 use aya_ebpf::helpers::generated::bpf_seq_write;
 use core::ffi::c_void;
 use meshaccel_abi::visit::{PASS, REVIEW, Scanned};
@@ -46,7 +46,7 @@ fn scan(meta: *mut Meta, socket: *mut c_void, purpose: u32) -> u32 {
     let Some(own) = Own::new(socket) else { return 0 };
     let Some(connection) = find(own.pointer()) else { return 0 };
     let id = connection.id;
-    let scanned = Scanned { id, outcome: look_at(own, connection, purpose) };
+    let scanned = Scanned { id, outcome: look_scanned(own, connection, purpose) };
     // SAFETY: a field of the context, and a row on the stack.
     unsafe { bpf_seq_write((*meta).seq, (&raw const scanned).cast(), size_of::<Scanned>() as u32) };
     0

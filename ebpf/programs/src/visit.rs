@@ -8,6 +8,7 @@
 //! cookie. (The iterator over socket storage gives all recorded sockets of all namespaces; there are kernels that refuse it, and it
 //! visits all to find a few: see [`scan`](crate::scan).)
 
+use crate::alone;
 use crate::counters;
 use crate::demote;
 use crate::gate;
@@ -27,9 +28,9 @@ use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::policy::EAGER;
 use meshaccel_abi::visit::{
-    DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, PENDING, REMOVED, REVIEW, SWEEP, WAKE,
+    DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, PASS, PENDING, REMOVED, REVIEW, SWEEP, WAKE,
 };
-use meshaccel_abi::{Connection, EndId, Event, Policy, Reason, SocketKey};
+use meshaccel_abi::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::habits::may_enter;
 use meshaccel_decide::side::side;
 use meshaccel_decide::{attention, demands};
@@ -61,10 +62,9 @@ fn id(skb: *mut __sk_buff) -> EndId {
 
 #[inline(always)]
 fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
-    let Some(record) = ma_ends.get_ptr(id) else { return GONE };
+    let Some(record) = ma_ends.get_ptr_mut(id) else { return GONE };
     // SAFETY: readable while the program runs (RCU); the key changes in its generation only.
-    let (key, slot, state, socket) =
-        unsafe { ((*record).key, (*record).slot, read_volatile(&raw const (*record).state), (*record).socket) };
+    let (key, slot, socket) = unsafe { ((*record).key, (*record).slot, (*record).socket) };
     if is_gone(socket, &key) {
         if forget(id, slot) {
             counters::event(Event::Swept);
@@ -72,9 +72,39 @@ fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32
         let _ = ma_marked.remove(key.socket_cookie);
         return GONE;
     }
-    if purpose == SWEEP {
-        return OUT_OF_REACH;
+    match purpose {
+        SWEEP => return OUT_OF_REACH,
+        GATED => {
+            gate::opened(record);
+            return DONE;
+        }
+        _ => {}
     }
+    if !alone::begin(record) {
+        return visited(record, purpose);
+    }
+    let outcome = reach_and_look::<WHOLLY>(skb, id, record, purpose);
+    alone::end(record);
+    outcome
+}
+
+/// Somebody else visits it just now.
+#[inline(always)]
+fn visited(record: *const EndRecord, purpose: u32) -> u32 {
+    // SAFETY: readable while the program runs (RCU).
+    let is_promoted = unsafe { read_volatile(&raw const (*record).state) } != STATE_CANDIDATE;
+    match purpose {
+        PASS => MARKED,
+        REVIEW if is_promoted => DONE | IS_PROMOTED | IS_PAIRED,
+        REVIEW => DONE,
+        _ => PENDING,
+    }
+}
+
+#[inline(always)]
+fn reach_and_look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, record: *mut EndRecord, purpose: u32) -> u32 {
+    // SAFETY: as above.
+    let (key, state) = unsafe { ((*record).key, read_volatile(&raw const (*record).state)) };
     // User space has removed, or would remove, another key: it will come back with this one.
     if !WHOLLY && (purpose == LEAVE || purpose == REMOVED) && key.generation != word(skb, 4) {
         return PENDING;
@@ -102,11 +132,23 @@ fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32
     done
 }
 
+/// What a scan has come by.
+#[inline(always)]
+pub fn look_scanned(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
+    let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return DONE };
+    if !alone::begin(record) {
+        return visited(record, purpose);
+    }
+    let outcome = look_at(own, connection, purpose);
+    alone::end(record);
+    outcome
+}
+
 /// What became of a recorded socket: an outcome, and what it is.
 #[inline(always)]
-pub fn look_at(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
+fn look_at(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
     let outcome = match purpose {
-        LEAVE | GATED => leaves::<true>(own, connection, purpose),
+        LEAVE => leaves::<true>(own, connection, purpose),
         _ => visit(own, connection, purpose == REVIEW),
     };
     let promoted = if connection.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
@@ -175,17 +217,11 @@ fn out_of_reach<const WHOLLY: bool>(id: &EndId, key: &SocketKey, state: u32) -> 
 /// What changes a SOCKHASH in nothing but in taking the socket out.
 #[inline(always)]
 fn leaves<const WHOLLY: bool>(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
-    match purpose {
-        LEAVE => {
-            refresh(connection);
-            leave::<WHOLLY>(own, connection)
-        }
-        GATED => {
-            gate::opened(connection.id);
-            DONE
-        }
-        _ => OUT_OF_REACH,
+    if purpose != LEAVE {
+        return OUT_OF_REACH;
     }
+    refresh(connection);
+    leave::<WHOLLY>(own, connection)
 }
 
 /// Of any socket in a review, else of a marked one.
