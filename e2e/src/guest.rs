@@ -7,10 +7,12 @@
 //! * [`report`] what is handed over; [`steps`] a step a line, and where it ended
 //! * [`story`] what a kernel has to show that must work; [`refusal`] what one that cannot
 //! * [`place`] the pod in which it plays
+//! * [`flags`] receive calls that only TCP serves
 //! * [`found`] what the daemon's own probe found; [`web`] nginx, and a client that compares every byte
 //! * [`messages`] what the kernel may not have written
 
 pub mod boot;
+pub mod flags;
 pub mod found;
 pub mod messages;
 pub mod place;

@@ -98,7 +98,7 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         why: "sk_msg_recvmsg copies whatever the flags say: MSG_TRUNC discards nothing, and writes into the buffer.",
-        met_by: "recv(MSG_TRUNC) on TCP, which throws bytes away. iperf3 --skip-rx-copy does it; an application that does belongs in redirect.excludedPorts.",
+        met_by: "recv(MSG_TRUNC) on TCP, which throws bytes away (iperf3 --skip-rx-copy; HAProxy, from connections that it closes), with redirected bytes unread. Where the kernel has fentry the call is seen before it looks, and the port is TCP's from then on; without unread bytes that first call is, too. Where it has not (lockdown), every call.",
         names: &[
             "peek_and_truncate",
             "receive_with_odd_flags",
@@ -113,13 +113,13 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         why: "tcp_bpf_recvmsg does not look at MSG_OOB while redirected bytes wait, and answers EAGAIN instead of EINVAL when nothing does.",
-        met_by: "recv(MSG_OOB), for urgent bytes: telnet, rlogin, FTP's ABOR. None of them is behind a sidecar that would forward an urgent byte: Envoy and linkerd-proxy do not.",
+        met_by: "recv(MSG_OOB), for urgent bytes: telnet, rlogin, FTP's ABOR. Seen, and ended, as MSG_TRUNC is. None of them is behind a sidecar that would forward an urgent byte: Envoy and linkerd-proxy do not.",
         names: &["urgent_byte_after_waiting_bytes", "urgent_byte_never_read", "urgent_byte_of_nothing"],
         depends_on_timing: false,
     },
     Known {
         why: "tcp_bpf_recvmsg returns 0 at once when 0 bytes are asked for, and tcp_bpf_sendmsg looks at nothing when 0 bytes are sent.",
-        met_by: "recv or send of 0 bytes. As a test of life it says \"alive\" a moment longer than TCP does; who then uses the connection is told.",
+        met_by: "recv or send of 0 bytes. The first is seen, and ended, as MSG_TRUNC is. As a test of life it says \"alive\" a moment longer than TCP does; who then uses the connection is told.",
         names: &["peek_of_no_bytes", "receive_of_nothing", "send_nothing_after_shutting_down"],
         depends_on_timing: false,
     },

@@ -50,10 +50,15 @@ impl Place {
         self.one_way
     }
 
+    /// Its connections are redirected, as far as anything is.
+    pub fn service(&self, family: Family) -> Result<Service> {
+        let port = if self.one_way { SIDECAR } else { 0 };
+        Service::listen(Some(self.netns()), family.loopback(port))
+    }
+
     /// Connections of which something is redirected.
     pub fn pairs(&self, family: Family, count: usize) -> Result<Vec<Pair>> {
-        let port = if self.one_way { SIDECAR } else { 0 };
-        Service::listen(Some(self.netns()), family.loopback(port))?.pairs(Some(self.netns()), count)
+        self.service(family)?.pairs(Some(self.netns()), count)
     }
 
     /// Asks and answers on all of them until each is redirected as far as it can be.

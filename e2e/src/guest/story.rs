@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::flags;
 use super::found::Found;
 use super::place::Place;
 use super::steps::Steps;
@@ -40,6 +41,9 @@ pub fn tell() -> Result<bool> {
         steps.fact("nginx", served);
     }
     steps.step("off and on", || off_and_on(&place, &daemon));
+    if found.habits_by == "fentry" {
+        steps.step("flags", || flags::are_seen(&place, &daemon));
+    }
     let load = steps.step("kill and restart", || kill_and_restart(&place, &mut daemon));
     let load = load.and_then(|load| steps.step("upgrade", || upgrade(&place, &mut daemon, load)));
     if let Some(load) = load {

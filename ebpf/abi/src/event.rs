@@ -74,5 +74,7 @@ numbered! {
         ToggleSeen = 17 => "toggle_seen", "ports of selected pods whose application made a descriptor blocking on an open connection";
         /// The pod has its share of the table of ends; the connection stays on TCP.
         PodFull = 18 => "pod_full", "connections not recorded because their pod has as many records as are left for all others";
+        /// A port of a selected pod was seen for the first time to be received from with flags that only TCP serves.
+        FlagsSeen = 19 => "flags_seen", "ports of selected pods whose application received with MSG_TRUNC or MSG_OOB, or 0 bytes";
     }
 }

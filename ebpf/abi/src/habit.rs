@@ -9,7 +9,10 @@ pub const SPLICES: u32 = 1;
 pub const ASKS: u32 = 1 << 1;
 /// Turns O_NONBLOCK off on an open connection, as servers do that wait with a selector and then serve with blocking calls.
 pub const TOGGLES: u32 = 1 << 2;
-/// All of them.
+/// Calls recv with MSG_TRUNC or MSG_OOB, or for no bytes at all: what the redirected queue gives then is not what TCP gives. Seen
+/// where there is fentry; where there is not, nobody is suspected of it.
+pub const READS_ODDLY: u32 = 1 << 3;
+/// All that follows must be known of a reader before anything is redirected to it.
 pub const ALL: u32 = SPLICES | ASKS | TOGGLES;
 
 /// Ports whose habits are kept for one pod. One that has more is taken to have them at every port: no pod can push another's

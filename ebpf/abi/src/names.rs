@@ -78,13 +78,17 @@ pub const SKMSG: &str = "ma_skmsg";
 pub const SPLICE: &str = "ma_splice";
 pub const IOCTL: &str = "ma_ioctl";
 pub const FCNTL: &str = "ma_fcntl";
-/// The same at the entries of kernel functions: program and function. The last one is not in all kernels.
-pub const ENTRIES: [(&str, &str); 4] = [
+/// The same at the entries of kernel functions, program and function; and what no tracepoint could see without a cost to all who
+/// receive. All kernels have the first [`NEEDED_ENTRIES`].
+pub const ENTRIES: [(&str, &str); 5] = [
     ("ma_enter_splice", "tcp_splice_read"),
     ("ma_enter_ioctl", "security_file_ioctl"),
     ("ma_enter_fcntl", "security_file_fcntl"),
     ("ma_enter_ioctl32", "security_file_ioctl_compat"),
+    ("ma_enter_recv", "tcp_bpf_recvmsg"),
 ];
+/// Without these the tracepoints are the better way.
+pub const NEEDED_ENTRIES: usize = 3;
 /// Tracepoints: they have calls that receive wait for a socket that is to leave. Twins, attached in turns.
 pub const GATES: [&str; 2] = ["ma_gate", "ma_gate_again"];
 /// Visits one recorded socket: pairs, promotes, takes back what must leave. See [`crate::visit`].

@@ -81,6 +81,8 @@ numbered! {
         ReaderMayAsk = 34 => "reader_may_ask", "this kernel does not count redirected bytes for an application that asks how many wait (FIONREAD), so only a sidecar that is known not to ask is redirected to (of Istio or Linkerd)";
         /// The application was seen to make descriptors of this port blocking.
         TogglesBlocking = 35 => "toggles_blocking", "the application makes descriptors of this port blocking from time to time, and this kernel may end a blocking receive call early on a redirected socket";
+        /// The application was seen to receive with flags that the redirected queue does not serve.
+        ReaderFlags = 36 => "reader_flags", "the application receives from this port's connections with MSG_TRUNC or MSG_OOB, or 0 bytes, which only TCP serves rightly";
     }
 }
 

@@ -4,7 +4,7 @@
 //! is redirected to it. And may anything be redirected *to* it, once it is there to send?
 
 use meshaccel_abi::Reason;
-use meshaccel_abi::habit::{ALL, ASKS, SPLICES, TOGGLES};
+use meshaccel_abi::habit::{ALL, ASKS, READS_ODDLY, SPLICES, TOGGLES};
 use meshaccel_abi::offsets::{FIONREAD_BOTH, FIONREAD_REDIRECTED};
 
 /// What the kernel does with sockets in a SOCKHASH, and lets us see.
@@ -28,6 +28,10 @@ pub fn may_enter(habits: u32, kernel: &Kernel) -> Result<(), Reason> {
     if habits & ASKS != 0 && kernel.fionread == FIONREAD_REDIRECTED {
         return Err(Reason::ReaderAsks);
     }
+    // Its receive call is another one as long as the socket is there.
+    if habits & READS_ODDLY != 0 {
+        return Err(Reason::ReaderFlags);
+    }
     Ok(())
 }
 
@@ -46,6 +50,9 @@ pub fn may_receive(habits: u32, known: bool, kernel: &Kernel) -> Result<(), Reas
     }
     if (habits | unseen) & TOGGLES != 0 && !kernel.blocking_waits {
         return Err(Reason::TogglesBlocking);
+    }
+    if habits & READS_ODDLY != 0 {
+        return Err(Reason::ReaderFlags);
     }
     match kernel.fionread {
         FIONREAD_BOTH => Ok(()),
@@ -85,6 +92,14 @@ mod tests {
         let unseen = Kernel { seen: ALL & !ASKS, ..kernel(FIONREAD_REDIRECTED) };
         assert_eq!(may_receive(0, false, &unseen), Err(Reason::ReaderMayAsk));
         assert_eq!(may_receive(0, true, &unseen), Ok(()));
+    }
+
+    #[test]
+    fn who_receives_with_flags_that_only_tcp_serves_stays_on_tcp_and_nobody_is_suspected_of_it() {
+        let kernel = kernel(FIONREAD_BOTH);
+        assert_eq!(may_enter(READS_ODDLY, &kernel), Err(Reason::ReaderFlags));
+        assert_eq!(may_receive(READS_ODDLY, true, &kernel), Err(Reason::ReaderFlags));
+        assert_eq!(may_receive(0, false, &kernel), Ok(()));
     }
 
     #[test]

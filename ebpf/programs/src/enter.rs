@@ -7,12 +7,27 @@ use crate::observe::{behind, look, of_fcntl, of_ioctl};
 use crate::socket::Other;
 use aya_ebpf::macros::fentry;
 use aya_ebpf::programs::FEntryContext;
-use meshaccel_abi::habit::SPLICES;
+use meshaccel_abi::habit::{READS_ODDLY, SPLICES};
 
 /// `tcp_splice_read(struct socket *, ...)`
 #[fentry(function = "tcp_splice_read")]
 pub fn ma_enter_splice(ctx: FEntryContext) -> i32 {
     let _ = splices(Other(ctx.arg(0)));
+    0
+}
+
+/// `tcp_bpf_recvmsg(struct sock *, struct msghdr *, size_t length, int flags, int *)`: receive calls on promoted sockets, and no
+/// others. By the time it goes on the socket has left the SOCKHASH, unless redirected bytes are unread, and the call is TCP's. (Before
+/// Linux 5.19 the fourth argument is MSG_DONTWAIT or nothing: there these flags are not seen.)
+#[fentry(function = "tcp_bpf_recvmsg")]
+pub fn ma_enter_recv(ctx: FEntryContext) -> i32 {
+    const MSG_OOB: u32 = 0x1;
+    const MSG_TRUNC: u32 = 0x20;
+    let (length, flags) = (ctx.arg::<u64>(2), ctx.arg::<u64>(3) as u32);
+    if length == 0 || flags & (MSG_OOB | MSG_TRUNC) != 0 {
+        let socket = Other(ctx.arg(0));
+        let _ = look(Other(socket.file()), socket, READS_ODDLY);
+    }
     0
 }
 

@@ -9,7 +9,7 @@ use crate::lesson;
 use crate::maps::{ma_habits, ma_pod_habits, ma_policies, offset};
 use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::connection::SIDE_SIDECAR;
-use meshaccel_abi::habit::{ASKS, PORTS_OF_A_POD, SPLICES};
+use meshaccel_abi::habit::{ASKS, PORTS_OF_A_POD, READS_ODDLY, SPLICES};
 use meshaccel_abi::policy::KNOWN_PROXY;
 use meshaccel_abi::{Connection, EndId, EndRecord, Event, LessonKey, SocketKey};
 use meshaccel_decide::habits::{Kernel, tells_readers_apart};
@@ -82,6 +82,7 @@ pub fn learn(slot: u32, port: LessonKey, habit: u32) {
     counters::event(match habit {
         SPLICES => Event::SpliceSeen,
         ASKS => Event::AskSeen,
+        READS_ODDLY => Event::FlagsSeen,
         _ => Event::ToggleSeen,
     });
 }

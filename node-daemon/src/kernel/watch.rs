@@ -20,8 +20,8 @@ use crate::sys::trace::SystemCall;
 /// How it is seen what applications do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watch {
-    /// fentry; `optional`: at the functions, too, that not all kernels have.
-    Entries { optional: bool },
+    /// fentry; bits by the place in [`names::ENTRIES`]: not all kernels have all of these functions.
+    Entries { attached: u32 },
     /// Tracepoints of system calls.
     Tracepoints,
 }
@@ -39,7 +39,7 @@ impl Watch {
     pub(super) fn load(ebpf: &mut Ebpf, btf: &aya::Btf, without_fentry: bool) -> Result<Self, LoadError> {
         if !without_fentry {
             match load_entries(ebpf, btf) {
-                Ok(optional) => return Ok(Self::Entries { optional }),
+                Ok(attached) => return Ok(Self::Entries { attached }),
                 Err(error) => tracing::debug!(error = %Chain(&error), "Tracepoints see what applications do"),
             }
         }
@@ -59,25 +59,32 @@ impl Watch {
 
     fn has(self, name: &str) -> bool {
         match self {
-            Self::Entries { optional } => {
-                names::ENTRIES.iter().any(|(one, _)| *one == name) && (optional || name != names::ENTRIES[3].0)
+            Self::Entries { attached } => {
+                names::ENTRIES.iter().enumerate().any(|(place, (one, _))| *one == name && attached & 1 << place != 0)
             }
             Self::Tracepoints => TRACEPOINTS.iter().any(|(one, ..)| *one == name),
         }
     }
 }
 
-/// True: the last one, too.
-fn load_entries(ebpf: &mut Ebpf, btf: &aya::Btf) -> Result<bool, LoadError> {
-    let [all @ .., last] = names::ENTRIES;
-    let mut load = |(name, function): (&'static str, &str)| {
-        load_program(ebpf, name, |program: &mut FEntry| program.load(function, btf))?;
-        let program = ebpf.program(name).ok_or(LoadError::Missing(name))?;
-        let descriptor = program.fd().map_err(|_| LoadError::Missing(name))?;
-        bpf::link_entry(descriptor.as_fd()).map(drop).map_err(|source| LoadError::Attach { program: name, source })
-    };
-    all.into_iter().try_for_each(&mut load)?;
-    Ok(load(last).is_ok())
+/// Gives which ones can be attached, the needed ones among them.
+fn load_entries(ebpf: &mut Ebpf, btf: &aya::Btf) -> Result<u32, LoadError> {
+    let mut attached = 0;
+    for (place, (name, function)) in names::ENTRIES.into_iter().enumerate() {
+        match load_entry(ebpf, btf, name, function) {
+            Ok(()) => attached |= 1 << place,
+            Err(error) if place < names::NEEDED_ENTRIES => return Err(error),
+            Err(error) => tracing::debug!(error = %Chain(&error), function, "Not seen on this kernel"),
+        }
+    }
+    Ok(attached)
+}
+
+fn load_entry(ebpf: &mut Ebpf, btf: &aya::Btf, name: &'static str, function: &str) -> Result<(), LoadError> {
+    load_program(ebpf, name, |program: &mut FEntry| program.load(function, btf))?;
+    let program = ebpf.program(name).ok_or(LoadError::Missing(name))?;
+    let descriptor = program.fd().map_err(|_| LoadError::Missing(name))?;
+    bpf::link_entry(descriptor.as_fd()).map(drop).map_err(|source| LoadError::Attach { program: name, source })
 }
 
 /// What sees what applications do, and where it is pinned.
