@@ -211,6 +211,26 @@ impl Daemon {
         })
     }
 
+    /// The same of several, both ways.
+    pub fn wait_redirecting_all(&self, pairs: &mut [Pair]) -> Result<()> {
+        let before = pairs.iter().map(|pair| self.sent_redirected(pair)).collect::<Result<Vec<_>>>()?;
+        wait::wait_for(PROMOTION_LIMIT, "redirection of all to come back", || {
+            for (pair, before) in pairs.iter_mut().zip(&before) {
+                request::by_hand(pair, 5, 64)?;
+                let now = self.sent_redirected(pair)?;
+                ensure!(now[0] > before[0] && now[1] > before[1], "redirected {before:?} before, {now:?} now");
+            }
+            Ok(())
+        })
+    }
+
+    /// Messages that client and server have sent past the stack.
+    fn sent_redirected(&self, pair: &Pair) -> Result<[u64; 2]> {
+        let connections = self.connections()?;
+        let (client, server) = connections.both(pair)?;
+        Ok([client.redirected.messages, server.redirected.messages])
+    }
+
     /// One GET of the admin endpoint, where root asks.
     pub fn get(&self, path: &str) -> Result<Answer> {
         admin::get_privately(&self.socket(), path)

@@ -1,12 +1,16 @@
 //! Invariant 8: the daemon is killed, stopped, and started again; connections and their acceleration go on.
 
+use std::mem::offset_of;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use meshaccel_abi::connection::STATE_REMOVING;
+use meshaccel_abi::{EndRecord, Reason};
 use meshaccel_e2e::both_promotions;
+use meshaccel_e2e::bpf::change_values;
 use meshaccel_e2e::daemon::Daemon;
-use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::stage::{Pods, check};
+use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::stage::{NAMESPACE, Pods, check};
 use meshaccel_e2e::traffic::{Family, Load, request};
 use meshaccel_e2e::wait::{wait_for, wait_until};
 use rand::rngs::StdRng;
@@ -16,6 +20,7 @@ both_promotions!(
     killed_at_random_under_load_it_loses_nothing,
     stopped_it_leaves_acceleration_running,
     a_connection_that_opens_while_it_is_dead_is_accelerated_later,
+    a_removal_that_was_cut_short_is_finished,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -49,6 +54,35 @@ fn killed_at_random_under_load_it_loses_nothing(promotion: Promotion) -> Result<
     for mut pair in load.finish()? {
         request::by_hand(&mut pair, 5, 64)?;
         pair.close()?;
+    }
+    Ok(())
+}
+
+/// Where user space removes a socket's key, it may die between the decision and that. Nobody redirects to the socket from then on, and
+/// who comes next takes it out; in each of the ways in which that is done.
+fn a_removal_that_was_cut_short_is_finished(promotion: Promotion) -> Result<()> {
+    let ways: [&[&str]; 3] = [&[], &["--without-classifier"], &["--without-classifier", "--without-storage"]];
+    for arguments in ways {
+        let pods = Pods::new(1)?;
+        let mut daemon = pods.accelerate_with(&accelerate_everything(NAMESPACE).promotion(promotion), arguments)?;
+        let mut pairs = pods.pairs(0, Family::V4, PAIRS)?;
+        daemon.warm_all(&mut pairs)?;
+        daemon.kill9()?;
+        let asked = (Reason::NotEnforced as u32).to_ne_bytes();
+        change_values(daemon.bpffs(), "ma_ends", offset_of!(EndRecord, wanted), &asked)?;
+        let decided = STATE_REMOVING.to_ne_bytes();
+        change_values(daemon.bpffs(), "ma_ends", offset_of!(EndRecord, state), &decided)?;
+        let before = daemon.connections()?.redirected_messages();
+        for pair in &mut pairs {
+            request::by_hand(pair, 12, 3000)?;
+        }
+        let now = daemon.connections()?.redirected_messages();
+        ensure!(now == before, "{} messages were redirected to sockets that are about to leave", now - before);
+        daemon.restart()?;
+        daemon.wait_redirecting_all(&mut pairs).with_context(|| format!("{arguments:?}"))?;
+        for mut pair in pairs {
+            pair.close()?;
+        }
     }
     Ok(())
 }

@@ -17,8 +17,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 const UNTOUCHED: u8 = 0xa5;
 
 pub fn are_seen(place: &Place, daemon: &Daemon) -> Result<((), String)> {
-    let service = place.service(Family::V4)?;
-    let mut pairs = service.pairs(Some(place.netns()), 1)?;
+    let netns = place.other_netns();
+    let service = place.service(netns, Family::V4)?;
+    let mut pairs = service.pairs(Some(netns), 1)?;
     place.warm(daemon, &mut pairs)?;
     let [pair] = pairs.as_mut_slice() else { anyhow::bail!("one connection was asked for") };
     let (nothing, _) = discard(&pair.server.stream)?;
@@ -31,7 +32,7 @@ pub fn are_seen(place: &Place, daemon: &Daemon) -> Result<((), String)> {
     ensure!(buffer.iter().all(|byte| *byte == UNTOUCHED), "MSG_TRUNC wrote into the buffer");
     pair.server.incoming.offset += 64;
     request::by_hand(pair, 12, 64)?;
-    let mut next = service.pair(Some(place.netns()))?;
+    let mut next = service.pair(Some(netns))?;
     wait_for(LIMIT, "the next connection to be left on TCP", || {
         request::by_hand(&mut next, 12, 64)?;
         is_on_tcp(daemon, &next)

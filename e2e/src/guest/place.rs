@@ -23,7 +23,7 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Result<Self> {
-        Ok(Self { pods: Pods::new(1)?, one_way: false })
+        Ok(Self { pods: Pods::new(2)?, one_way: false })
     }
 
     /// What the daemon is told before anything is known of the kernel.
@@ -50,15 +50,20 @@ impl Place {
         self.one_way
     }
 
+    /// Another pod, for what changes how all later connections of a port are served.
+    pub fn other_netns(&self) -> &Netns {
+        self.pods.netns(1)
+    }
+
     /// Its connections are redirected, as far as anything is.
-    pub fn service(&self, family: Family) -> Result<Service> {
+    pub fn service(&self, netns: &Netns, family: Family) -> Result<Service> {
         let port = if self.one_way { SIDECAR } else { 0 };
-        Service::listen(Some(self.netns()), family.loopback(port))
+        Service::listen(Some(netns), family.loopback(port))
     }
 
     /// Connections of which something is redirected.
     pub fn pairs(&self, family: Family, count: usize) -> Result<Vec<Pair>> {
-        self.service(family)?.pairs(Some(self.netns()), count)
+        self.service(self.netns(), family)?.pairs(Some(self.netns()), count)
     }
 
     /// Asks and answers on all of them until each is redirected as far as it can be.

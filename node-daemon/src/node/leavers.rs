@@ -8,13 +8,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Map, MapData, RingBuf};
-use meshaccel_abi::{EndId, Mark, names};
+use meshaccel_abi::names;
 use meshaccel_service::Chain;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
@@ -28,13 +28,17 @@ use crate::kernel::visits::{Leave, Residences, Visits};
 use crate::sys::netns::{Namespace, NetnsCookie};
 use crate::sys::sched;
 
+mod closed;
+mod pending;
+
+use closed::Closed;
+use pending::{Pending, State};
+
 /// One that could not leave is tried again after one millisecond, two, four ... thirty-two.
 const AGAIN: Duration = Duration::from_millis(1);
 const MOST_DOUBLINGS: u32 = 5;
 /// Sockets that are tried in vain are given up so long after they were asked to leave: the review finds them again.
 const GIVEN_UP: Duration = Duration::from_secs(30);
-/// How long the gate stays closed after it was last needed.
-const LINGERS: Duration = Duration::from_secs(2);
 /// With more to do at once, some hundreds of microseconds, a thread does not go before all others.
 const FEW: usize = 32;
 /// Of a thread, in a row, where it does not.
@@ -56,79 +60,6 @@ struct Shared {
     closed: Mutex<Closed>,
     state: Mutex<State>,
     residences: Mutex<Residences>,
-}
-
-/// Held for a moment only, never while a program runs: the thread that has it may be on the processor of somebody who waits
-/// there for the other thread.
-struct State {
-    ring: RingBuf<MapData>,
-    pending: HashMap<EndId, Pending>,
-}
-
-/// The gate, while it is closed.
-#[derive(Default)]
-struct Closed {
-    links: Vec<OwnedFd>,
-    /// How often it was closed.
-    turn: usize,
-    /// When it was last needed.
-    needed: Option<Instant>,
-}
-
-impl Closed {
-    /// Opens it when it has not been needed for a while, since who makes one descriptor blocking is about to make others. Gives the
-    /// time when to ask again.
-    fn is_needed(&mut self, needed: bool, now: Instant) -> Option<Instant> {
-        if needed {
-            self.needed = Some(now);
-        }
-        let until = self.needed? + LINGERS;
-        if until > now {
-            return Some(until);
-        }
-        self.needed = None;
-        let links = std::mem::take(&mut self.links);
-        // The kernel waits for all processors to have left the programs: many milliseconds.
-        std::thread::spawn(move || drop(links));
-        None
-    }
-}
-
-impl State {
-    /// Those whose time has come, and those that are asked for now: somebody waits for them, perhaps for the second time.
-    fn take_due(&mut self, now: Instant) -> Vec<Pending> {
-        while let Some(mark) = self.ring.next() {
-            let Ok(mark) = bytemuck::try_pod_read_unaligned::<Mark>(&mark) else { continue };
-            let (id, netns) = (mark.id, NetnsCookie(mark.netns_cookie));
-            let new = Pending { id, netns, attempts: 0, gates: false, first: now, due: now };
-            self.pending.entry(id).or_insert(new).due = now;
-        }
-        let due: Vec<_> = self.pending.values().filter(|one| one.due <= now).copied().collect();
-        for one in &due {
-            self.pending.remove(&one.id);
-        }
-        due
-    }
-
-    /// To be tried again. Gives when the next of all is due, and whether one of them needs the gate. One that was asked for
-    /// meanwhile is as it is then.
-    fn put_back(&mut self, again: Vec<Pending>) -> (Option<Instant>, bool) {
-        for one in again {
-            self.pending.entry(one.id).or_insert(one);
-        }
-        (self.pending.values().map(|one| one.due).min(), self.pending.values().any(|one| one.gates))
-    }
-}
-
-/// A socket that is to leave.
-#[derive(Clone, Copy)]
-struct Pending {
-    id: EndId,
-    netns: NetnsCookie,
-    attempts: u32,
-    gates: bool,
-    first: Instant,
-    due: Instant,
 }
 
 impl Leavers {
