@@ -1,7 +1,6 @@
 //! The maps. Capacities marked "set at load" are replaced by the daemon's `--max-connections`.
 
-// The names of the maps, as bpftool and the pins show them.
-#![expect(non_upper_case_globals)]
+#![expect(non_upper_case_globals, reason = "the names of the maps, as bpftool and the pins show them")]
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkStorage, SockHash};
