@@ -224,8 +224,8 @@ impl Daemon {
         })
     }
 
-    /// Messages that client and server have sent past the stack.
-    fn sent_redirected(&self, pair: &Pair) -> Result<[u64; 2]> {
+    /// Messages that client and server have sent past the stack; both must be recorded.
+    pub fn sent_redirected(&self, pair: &Pair) -> Result<[u64; 2]> {
         let connections = self.connections()?;
         let (client, server) = connections.both(pair)?;
         Ok([client.redirected.messages, server.redirected.messages])

@@ -52,18 +52,12 @@ impl Theatre {
     /// A scene on a warm connection, once the messages of this very moment have been redirected both ways.
     pub fn redirected(&self, mut pair: Pair) -> Result<Scene> {
         wait::wait_for(LIMIT, "both directions to be redirected right now", || {
-            let before = self.counters(&pair)?;
+            let before = self.daemon.sent_redirected(&pair)?;
             request::by_hand(&mut pair, 1, 64)?;
-            let after = self.counters(&pair)?;
+            let after = self.daemon.sent_redirected(&pair)?;
             ensure!(after[0] > before[0] && after[1] > before[1], "redirected {before:?}, then {after:?}");
             Ok(())
         })?;
         Scene::new(pair, self.client_sends)
-    }
-
-    fn counters(&self, pair: &Pair) -> Result<[u64; 2]> {
-        let connections = self.daemon.connections()?;
-        let (client, server) = connections.both(pair)?;
-        Ok([client.redirected.messages, server.redirected.messages])
     }
 }
