@@ -153,13 +153,30 @@ pub const FIN_WAIT2: u8 = 5;
 
 /// State of the connection, from TCP_INFO.
 pub fn tcp_state(stream: &TcpStream) -> io::Result<u8> {
-    let mut info = [0u8; 8];
+    Ok(tcp_info(stream)?[0])
+}
+
+/// tcpi_data_segs_out: segments with data that were sent, each again that was sent again.
+pub fn data_segments_sent(stream: &TcpStream) -> io::Result<u32> {
+    let [.., a, b, c, d] = tcp_info(stream)?;
+    Ok(u32::from_ne_bytes([a, b, c, d]))
+}
+
+/// tcpi_unacked: segments that were sent and are not acknowledged.
+pub fn unacknowledged(stream: &TcpStream) -> io::Result<u32> {
+    let info = tcp_info(stream)?;
+    Ok(u32::from_ne_bytes([info[24], info[25], info[26], info[27]]))
+}
+
+/// `struct tcp_info` up to tcpi_data_segs_out (Linux 4.6).
+fn tcp_info(stream: &TcpStream) -> io::Result<[u8; 160]> {
+    let mut info = [0; 160];
     let mut size = info.len() as libc::socklen_t;
     // SAFETY: `info` is writable for `size` bytes; the kernel cuts what is longer.
     let result = unsafe {
         libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut size)
     };
-    if result == 0 { Ok(info[0]) } else { Err(io::Error::last_os_error()) }
+    if result == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Closes with an RST: unread and unsent data is thrown away, as by a crashing process with SO_LINGER 0.

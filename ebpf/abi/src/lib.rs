@@ -40,7 +40,7 @@ pub use reason::Reason;
 pub use visit::Mark;
 
 /// Version of everything in this crate that pinned maps hold. It names the folder of the pins.
-pub const LAYOUT: u32 = 6;
+pub const LAYOUT: u32 = 7;
 
 #[cfg(feature = "user")]
 mod user {

@@ -98,6 +98,7 @@ offsets! {
         copied_seq: At<u32> = "tcp_sock.copied_seq";
         snd_una: At<u32> = "tcp_sock.snd_una";
         rcv_nxt: At<u32> = "tcp_sock.rcv_nxt";
+        rcv_wup: At<u32> = "tcp_sock.rcv_wup";
         bytes_acked: At<u64> = "tcp_sock.bytes_acked";
         bytes_received: At<u64> = "tcp_sock.bytes_received";
         data_segs_in: At<u32> = "tcp_sock.data_segs_in";

@@ -83,6 +83,8 @@ numbered! {
         TogglesBlocking = 35 => "toggles_blocking", "the application makes descriptors of this port blocking from time to time, and this kernel may end a blocking receive call early on a redirected socket";
         /// The application was seen to receive with flags that the redirected queue does not serve.
         ReaderFlags = 36 => "reader_flags", "the application receives from this port's connections with MSG_TRUNC or MSG_OOB, or 0 bytes, which only TCP serves rightly";
+        /// This end has not acknowledged what came through TCP, and its sender's Nagle algorithm may hold the next message for that.
+        OwesAcknowledgement = 37 => "owes_acknowledgement", "takes TCP once, to acknowledge what came that way: the other end's Nagle algorithm may wait for it";
     }
 }
 

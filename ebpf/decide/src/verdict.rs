@@ -29,6 +29,12 @@ pub struct Sender {
     pub sending: Sending,
     /// A blocking receive call on a redirected socket waits on after a wake-up without bytes, on this kernel.
     pub blocking_waits: bool,
+    /// Bytes that this end's TCP has received and not acknowledged.
+    pub unacknowledged: u32,
+    /// Bytes that it has received since this end's last message.
+    pub received: u32,
+    /// [`Reason`] of that message's verdict.
+    pub last_verdict: u32,
     /// `PEER_*`.
     pub peer_state: u32,
     /// `tcp_sock.write_seq`: the sequence number after the last byte that was given to TCP.
@@ -68,6 +74,8 @@ pub trait Peer {
     fn reading(&self) -> Option<Reading>;
     /// The redirected queue.
     fn queue(&self) -> Option<Queue>;
+    /// Nagle's algorithm is on: a small message that takes TCP waits until the one before it is acknowledged.
+    fn waits_for_acknowledgement(&self) -> bool;
 }
 
 /// What the sender must remember once the message is redirected.
@@ -161,6 +169,15 @@ fn in_order(sender: &Sender, peer: &impl Peer) -> Result<(), Reason> {
     }
 }
 
+/// An answer that takes TCP acknowledges its question; without it that is done after 40 ms (a delayed ACK), and for so long Nagle's
+/// algorithm holds whatever the other end sends through TCP. It is asked once for whatever comes, and not right after a message
+/// that took TCP to acknowledge: else two ends on which that algorithm is on would acknowledge each other's
+/// acknowledgements for ever.
+#[inline(always)]
+fn owes_acknowledgement(sender: &Sender) -> bool {
+    sender.unacknowledged != 0 && sender.received != 0 && sender.last_verdict != Reason::OwesAcknowledgement as u32
+}
+
 /// What may wait when a message overdraws: 16 KiB.
 const HEADER: u32 = 16 * 1024;
 
@@ -174,6 +191,9 @@ fn fits(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     // A message that passes behind unread redirected ones costs more than itself (see `skmsg.rs`).
     if sender.path == Path::Overdue || sender.path == Path::Due && queue.empty {
         return Err(Reason::PathKeptAlive);
+    }
+    if queue.empty && owes_acknowledgement(sender) && peer.waits_for_acknowledgement() {
+        return Err(Reason::OwesAcknowledgement);
     }
     let (messages, bytes) = if queue.empty { (0, 0) } else { (sender.messages, sender.bytes) };
     if messages >= sender.max_messages {

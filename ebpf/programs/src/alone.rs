@@ -8,16 +8,16 @@
 use crate::barrier::replace;
 use meshaccel_abi::EndRecord;
 
-/// False: somebody else visits it.
+/// Visits by `visit`. `None`: somebody else visits it.
 #[inline(always)]
-pub fn begin(record: *mut EndRecord) -> bool {
+pub fn visit<T>(record: *mut EndRecord, visit: impl FnOnce() -> T) -> Option<T> {
     // SAFETY: readable while the program runs (RCU).
-    replace(unsafe { &raw mut (*record).visited }, 0, 1)
-}
-
-/// The visit is over, and what it has written is there for the next.
-#[inline(always)]
-pub fn end(record: *mut EndRecord) {
-    // SAFETY: as above.
-    replace(unsafe { &raw mut (*record).visited }, 1, 0);
+    let visited = unsafe { &raw mut (*record).visited };
+    if !replace(visited, 0, 1) {
+        return None;
+    }
+    let outcome = visit();
+    // What it has written is there for the next.
+    replace(visited, 1, 0);
+    Some(outcome)
 }

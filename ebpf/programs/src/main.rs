@@ -51,6 +51,7 @@ mod sockops;
 mod switch;
 mod visit;
 mod wake;
+mod whole;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

@@ -22,12 +22,8 @@ pub fn ma_retire(ctx: *mut FileIterator) -> u32 {
     let Some((own, connection)) = FileIterator::read(ctx) else { return 0 };
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return 0 };
     // One that somebody else visits just now remains until it is seen.
-    if alone::begin(record) {
-        let is_out = take_out(own, connection);
-        alone::end(record);
-        if is_out {
-            return 0;
-        }
+    if alone::visit(record, || take_out(own, connection)) == Some(true) {
+        return 0;
     }
     let one = [1u8];
     // SAFETY: one byte on the stack.

@@ -12,6 +12,7 @@ use crate::pair;
 use crate::record;
 use crate::socket::{Other, Own, TCP_ESTABLISHED};
 use crate::switch::is_off;
+use crate::whole::make_whole;
 use aya_ebpf::bindings::{BPF_F_INGRESS, sk_msg_md};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_msg_redirect_hash};
 use aya_ebpf::macros::sk_msg;
@@ -49,6 +50,7 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
             Reason::Redirected
         }
         Err(reason) => {
+            make_whole(ctx.msg, own, size);
             // Its bytes go through TCP now: the peer must have read them before the next redirect.
             connection.sender_clean = 0;
             // SAFETY: no arguments.
@@ -68,6 +70,7 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
             reason
         }
     };
+    connection.last_verdict = reason as u32;
     connection.reason = reason as u32;
     counters::message(reason as u32, size);
     balance::weigh(connection);
@@ -128,6 +131,7 @@ fn redirect(msg: *mut sk_msg_md, connection: &mut Connection, own: Own, size: u3
     let peer_refuses = may_receive(habits, habits::is_known(connection), &habits::kernel()).err();
     let no_gain = gain(connection);
     let sender = sender(connection, policy, own, size, no_gain, peer_refuses);
+    connection.received_sequence = own.received_sequence();
     let order = &raw mut connection.ordered;
     let next = verdict(&sender, &Recorded { connection, record: peer, order })?;
     if let Some(record) = ma_ends.get_ptr_mut(connection.id.peer()).filter(|_| connection.redirected.messages == 0) {
@@ -189,6 +193,9 @@ fn sender(
         peer_refuses,
         sending: own.sending(call::flags()),
         blocking_waits: offset!(blocking_waits) != 0,
+        unacknowledged: own.received_sequence().wrapping_sub(own.acknowledged_sequence()),
+        received: own.received_sequence().wrapping_sub(connection.received_sequence),
+        last_verdict: connection.last_verdict,
         peer_state: connection.peer_state,
         write_sequence: own.write_sequence(),
         clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },
@@ -249,5 +256,9 @@ impl Peer for Recorded<'_> {
     #[inline(always)]
     fn queue(&self) -> Option<Queue> {
         Other(self.connection.peer_socket).queue()
+    }
+    #[inline(always)]
+    fn waits_for_acknowledgement(&self) -> bool {
+        Other(self.connection.peer_socket).waits_for_acknowledgement()
     }
 }

@@ -136,6 +136,16 @@ impl Own {
     pub fn received_base(self) -> u32 {
         self.load::<u32>(offset!(rcv_nxt)).wrapping_sub(self.bytes_received() as u32)
     }
+    /// The sequence number after the last byte that TCP has received.
+    #[inline(always)]
+    pub fn received_sequence(self) -> u32 {
+        self.load(offset!(rcv_nxt))
+    }
+    /// The same when TCP last sent anything, which acknowledges it.
+    #[inline(always)]
+    pub fn acknowledged_sequence(self) -> u32 {
+        self.load(offset!(rcv_wup))
+    }
     /// This end as the socket knows it.
     #[inline(always)]
     pub fn local(self) -> Endpoint {
@@ -181,6 +191,11 @@ impl Own {
             stamped: number(self.0, offset!(stamp_flags)) != 0,
             upper_layer: self.load::<u64>(offset!(upper_layer)) != 0,
         }
+    }
+    /// Nagle's algorithm holds back what does not fill a segment: neither TCP_NODELAY nor TCP_CORK is set.
+    #[inline(always)]
+    pub fn waits_for_acknowledgement(self) -> bool {
+        self.bits(offset!(nagle)) == 0
     }
     /// SO_ZEROCOPY: completions of MSG_ZEROCOPY never come for a socket in a SOCKHASH.
     #[inline(always)]
@@ -296,6 +311,11 @@ impl Other {
                 _ => Some(Self(file).read::<u32>(offset!(file_flags))? & O_NONBLOCK != 0),
             },
         })
+    }
+    /// See [`Own::waits_for_acknowledgement`].
+    #[inline(always)]
+    pub fn waits_for_acknowledgement(self) -> bool {
+        self.read_bits(offset!(nagle)) == Some(0)
     }
     /// Bytes that TCP has received and the application has not read (a FIN counts as one).
     #[inline(always)]

@@ -80,12 +80,10 @@ fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32
         }
         _ => {}
     }
-    if !alone::begin(record) {
-        return visited(record, purpose);
+    match alone::visit(record, || reach_and_look::<WHOLLY>(skb, id, record, purpose)) {
+        Some(outcome) => outcome,
+        None => visited(record, purpose),
     }
-    let outcome = reach_and_look::<WHOLLY>(skb, id, record, purpose);
-    alone::end(record);
-    outcome
 }
 
 /// Somebody else visits it just now.
@@ -136,12 +134,10 @@ fn reach_and_look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, record: *m
 #[inline(always)]
 pub fn look_scanned(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return DONE };
-    if !alone::begin(record) {
-        return visited(record, purpose);
+    match alone::visit(record, || look_at(own, connection, purpose)) {
+        Some(outcome) => outcome,
+        None => visited(record, purpose),
     }
-    let outcome = look_at(own, connection, purpose);
-    alone::end(record);
-    outcome
 }
 
 /// What became of a recorded socket: an outcome, and what it is.

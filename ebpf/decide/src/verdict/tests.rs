@@ -8,6 +8,7 @@ struct Fake {
     copied: Option<u32>,
     queue: Option<Queue>,
     reading: Option<Reading>,
+    waits: bool,
 }
 
 impl Peer for Fake {
@@ -22,6 +23,9 @@ impl Peer for Fake {
     }
     fn queue(&self) -> Option<Queue> {
         self.queue
+    }
+    fn waits_for_acknowledgement(&self) -> bool {
+        self.waits
     }
 }
 
@@ -38,6 +42,9 @@ fn sender() -> Sender {
         peer_refuses: None,
         sending: Sending::PLAIN,
         blocking_waits: false,
+        unacknowledged: 0,
+        received: 0,
+        last_verdict: Reason::Redirected as u32,
         peer_state: PEER_READY,
         write_sequence: 1000,
         clean_sequence: Some(1000),
@@ -50,7 +57,13 @@ fn sender() -> Sender {
 }
 
 fn peer() -> Fake {
-    Fake { record: Some((STATE_PROMOTED_EARLY, 0)), copied: Some(1000), queue: EMPTY, reading: Some(Reading::PLAIN) }
+    Fake {
+        record: Some((STATE_PROMOTED_EARLY, 0)),
+        copied: Some(1000),
+        queue: EMPTY,
+        reading: Some(Reading::PLAIN),
+        waits: true,
+    }
 }
 
 #[test]
@@ -100,6 +113,18 @@ fn each_obstacle_gives_its_reason() {
     for (reason, sender, peer) in cases {
         assert_eq!(verdict(&sender, &peer), Err(reason), "{sender:?} {peer:?}");
     }
+}
+
+#[test]
+fn what_a_peer_waits_for_is_acknowledged_where_nothing_of_its_own_is_in_the_way() {
+    let owing = Sender { unacknowledged: 64, received: 64, ..sender() };
+    assert_eq!(verdict(&owing, &peer()), Err(Reason::OwesAcknowledgement));
+    assert!(verdict(&owing, &Fake { waits: false, ..peer() }).is_ok());
+    let behind = Queue { empty: false, bytes: Some(64), receive_buffer: BUFFER };
+    assert!(verdict(&owing, &Fake { queue: Some(behind), ..peer() }).is_ok());
+    // What came before this end's last message; what may be the answer to an acknowledgement.
+    assert!(verdict(&Sender { received: 0, ..owing }, &peer()).is_ok());
+    assert!(verdict(&Sender { last_verdict: Reason::OwesAcknowledgement as u32, ..owing }, &peer()).is_ok());
 }
 
 #[test]
