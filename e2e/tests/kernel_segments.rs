@@ -26,8 +26,14 @@ fn messages_that_take_tcp_are_not_cut(promotion: Promotion) -> Result<()> {
     let before = daemon.redirected(&accelerated)?;
     for size in SIZES {
         let (expected, seen) = (segments(&mut plain, size)?, segments(&mut accelerated, size)?);
-        ensure!(expected == [ROUNDS as u32; 2], "on plain TCP {ROUNDS} messages of {size} bytes took {expected:?} segments");
-        ensure!(seen == expected, "{ROUNDS} messages of {size} bytes took {seen:?} segments, on plain TCP {expected:?}");
+        ensure!(
+            expected == [ROUNDS as u32; 2],
+            "on plain TCP {ROUNDS} messages of {size} bytes took {expected:?} segments"
+        );
+        ensure!(
+            seen == expected,
+            "{ROUNDS} messages of {size} bytes took {seen:?} segments, on plain TCP {expected:?}"
+        );
     }
     ensure!(daemon.redirected(&accelerated)? == before, "redirected while off");
     let connections = daemon.connections()?;
