@@ -125,18 +125,17 @@ fn be_patient(socket: &impl AsFd) -> io::Result<()> {
 
 /// SO_COOKIE: what the programs know a socket by.
 pub fn cookie(socket: &impl AsFd) -> io::Result<u64> {
-    let (mut cookie, mut size) = (0u64, size_of::<u64>() as libc::socklen_t);
-    // SAFETY: the kernel writes at most `size` bytes to `cookie`.
+    get(socket, libc::SOL_SOCKET, libc::SO_COOKIE).map(u64::from_ne_bytes)
+}
+
+/// getsockopt(2): the first bytes of what the kernel says.
+fn get<const SIZE: usize>(socket: &impl AsFd, level: i32, option: i32) -> io::Result<[u8; SIZE]> {
+    let (mut value, mut size) = ([0; SIZE], SIZE as libc::socklen_t);
+    // SAFETY: `value` is writable for `size` bytes; the kernel cuts what is longer.
     let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut size,
-        )
+        libc::getsockopt(socket.as_fd().as_raw_fd(), level, option, value.as_mut_ptr().cast(), &raw mut size)
     };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
 /// setsockopt(2) of a plain C value.
@@ -170,13 +169,7 @@ pub fn unacknowledged(stream: &TcpStream) -> io::Result<u32> {
 
 /// `struct tcp_info` up to tcpi_data_segs_out (Linux 4.6).
 fn tcp_info(stream: &TcpStream) -> io::Result<[u8; 160]> {
-    let mut info = [0; 160];
-    let mut size = info.len() as libc::socklen_t;
-    // SAFETY: `info` is writable for `size` bytes; the kernel cuts what is longer.
-    let result = unsafe {
-        libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut size)
-    };
-    if result == 0 { Ok(info) } else { Err(io::Error::last_os_error()) }
+    get(stream, libc::IPPROTO_TCP, libc::TCP_INFO)
 }
 
 /// Closes with an RST: unread and unsent data is thrown away, as by a crashing process with SO_LINGER 0.

@@ -128,8 +128,8 @@ pub struct Connection {
     pub sender_bytes: u32,
     /// `rcv_nxt` of this end when its last message was sent.
     pub received_sequence: u32,
-    /// [`crate::Reason`] of its verdict, which nothing else overwrites.
-    pub last_verdict: u32,
+    /// Not used.
+    pub zero: u32,
     /// `copied_seq` of this socket when it entered the SOCKHASH late.
     pub copied_at_promotion: u32,
     /// `SIDE_*` of the peer.

@@ -70,7 +70,6 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
             reason
         }
     };
-    connection.last_verdict = reason as u32;
     connection.reason = reason as u32;
     counters::message(reason as u32, size);
     balance::weigh(connection);
@@ -195,7 +194,7 @@ fn sender(
         blocking_waits: offset!(blocking_waits) != 0,
         unacknowledged: own.received_sequence().wrapping_sub(own.acknowledged_sequence()),
         received: own.received_sequence().wrapping_sub(connection.received_sequence),
-        last_verdict: connection.last_verdict,
+        last_verdict: connection.reason,
         peer_state: connection.peer_state,
         write_sequence: own.write_sequence(),
         clean_sequence: if connection.sender_clean != 0 { Some(connection.sender_clean_sequence) } else { None },

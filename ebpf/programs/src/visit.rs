@@ -80,10 +80,8 @@ fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32
         }
         _ => {}
     }
-    match alone::visit(record, || reach_and_look::<WHOLLY>(skb, id, record, purpose)) {
-        Some(outcome) => outcome,
-        None => visited(record, purpose),
-    }
+    alone::visit(record, || reach_and_look::<WHOLLY>(skb, id, record, purpose))
+        .unwrap_or_else(|| visited(record, purpose))
 }
 
 /// Somebody else visits it just now.
@@ -134,10 +132,7 @@ fn reach_and_look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, record: *m
 #[inline(always)]
 pub fn look_scanned(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return DONE };
-    match alone::visit(record, || look_at(own, connection, purpose)) {
-        Some(outcome) => outcome,
-        None => visited(record, purpose),
-    }
+    alone::visit(record, || look_at(own, connection, purpose)).unwrap_or_else(|| visited(record, purpose))
 }
 
 /// What became of a recorded socket: an outcome, and what it is.
