@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::options::{Request, SocketOption};
-use super::scene::{LIMIT, Scene, Who};
+use super::scene::{Info, LIMIT, Scene, Who};
 use super::{names, sys};
 
 /// How often in a row nothing may have made room, 20 ms each.
@@ -232,12 +232,13 @@ impl Scene {
 
     /// Sends as much as the kernel takes, `size` bytes a call, until it takes no more although time passes: longer than the
     /// receiver may hold an acknowledgement back (40 ms), and until the sender has asked once in vain whether there is room (after
-    /// 200 ms, or when a busy machine comes to it), since the first such probe often finds some.
+    /// 200 ms, 400 ms ..., or when a busy machine comes to it), since such a probe sends as much as a small window has room for.
     pub fn fill(&mut self, who: Who, size: usize) -> usize {
         let start = Instant::now();
         let mut total = 0;
         let mut rest: Vec<u8> = Vec::new();
-        let mut refused = 0;
+        let (mut refused, mut probed_in_vain) = (0, false);
+        let mut before = self.info(who);
         loop {
             if rest.is_empty() {
                 rest = self.bytes(size);
@@ -246,13 +247,17 @@ impl Scene {
                 Ok(n) => {
                     total += n;
                     rest.drain(..n);
-                    refused = 0;
+                    (refused, probed_in_vain) = (0, false);
                 }
                 // With a small send buffer each part of a large window waits for its acknowledgement: it need not be full to the brim.
-                Err(Errno::EAGAIN) if refused >= STEADY && self.has_probed(who) || start.elapsed() >= LIMIT => break,
+                Err(Errno::EAGAIN) if refused >= STEADY && probed_in_vain || start.elapsed() >= LIMIT => break,
                 // Acknowledgements on their way may still make room, also too little for POLLOUT.
                 Err(Errno::EAGAIN) => {
                     refused += i32::from(sys::poll(self.fd(who), libc::POLLOUT, 20) == Ok(0));
+                    let now = self.info(who);
+                    // A connection that is gone probes no more.
+                    probed_in_vain |= before.zip(now).is_none_or(|(before, now)| has_probed_in_vain(&before, &now));
+                    before = now;
                 }
                 Err(error) => {
                     self.tell(who, format_args!("fails with {error:?} while it fills the queue"));
@@ -264,11 +269,6 @@ impl Scene {
         self.full = true;
         self.tell(who, "fills the queue until EAGAIN");
         total
-    }
-
-    /// Has TCP's timer fired since it last got rid of anything?
-    fn has_probed(&self, who: Who) -> bool {
-        self.info(who).is_none_or(|info| info.backoff > 0)
     }
 
     /// Reads `size` bytes whose text is the one that [`Scene::fill`] sent, whatever their number: writes whether they came.
@@ -309,4 +309,9 @@ impl Scene {
         );
         copy.ok().inspect(|copy| debug_assert!(copy.as_raw_fd() >= 0))
     }
+}
+
+/// TCP's timer has fired in between, and nothing was sent.
+fn has_probed_in_vain(before: &Info, now: &Info) -> bool {
+    now.backoff > before.backoff && now.sent == before.sent
 }

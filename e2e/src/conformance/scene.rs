@@ -62,9 +62,9 @@ pub struct Scene {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Info {
     pub state: u8,
-    /// How often the timer has fired in vain.
+    /// How often the timer has fired since TCP last had a window for what comes next.
     pub(super) backoff: u8,
-    sent: i64,
+    pub(super) sent: i64,
     received: i64,
     not_sent: u32,
 }

@@ -123,8 +123,7 @@ fn blocking_send_waits_for_room(scene: &mut Scene) -> Result<()> {
 
 fn blocking_send_runs_out_of_time(scene: &mut Scene) -> Result<()> {
     let start = scene.made();
-    let filled = scene.fill(Sender, 60_000);
-    scene.set_blocking(Sender, true);
+    let filled = fill_and_turn_blocking(scene);
     scene.set_time_out(Sender, SO_SNDTIMEO, std::time::Duration::from_millis(60));
     let _ = scene.send(Sender, "no room", 0);
     scene.receive_filled(Receiver, start, filled);
@@ -132,9 +131,16 @@ fn blocking_send_runs_out_of_time(scene: &mut Scene) -> Result<()> {
     Ok(())
 }
 
-fn blocking_send_ends_with_a_reset(scene: &mut Scene) -> Result<()> {
-    scene.fill(Sender, 60_000);
+/// Fills the queue, and again once the descriptor is blocking: whoever turns blocking leaves the SOCKHASH, and where tcp_bpf_sendmsg
+/// takes no more since the send buffer is used up, tcp_sendmsg still fills the last segment. Gives the bytes of both.
+pub(super) fn fill_and_turn_blocking(scene: &mut Scene) -> usize {
+    let filled = scene.fill(Sender, 60_000);
     scene.set_blocking(Sender, true);
+    filled + scene.fill(Sender, 1000)
+}
+
+fn blocking_send_ends_with_a_reset(scene: &mut Scene) -> Result<()> {
+    fill_and_turn_blocking(scene);
     let call = sending(scene, 5000);
     scene.meanwhile("send", call, |scene, _| scene.reset(Receiver));
     let _ = scene.send(Sender, "nobody", libc::MSG_NOSIGNAL);

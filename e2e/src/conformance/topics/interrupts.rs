@@ -88,8 +88,7 @@ fn signal_ends_a_poll(scene: &mut Scene) -> Result<()> {
 
 fn signal_ends_a_send(scene: &mut Scene) -> Result<()> {
     let start = scene.made();
-    let filled = scene.fill(Sender, 60_000);
-    scene.set_blocking(Sender, true);
+    let filled = super::full::fill_and_turn_blocking(scene);
     let fd = scene.fd(Sender);
     let call = move || names::answer(sys::send(fd, b"no room", libc::MSG_NOSIGNAL));
     scene.meanwhile("send", call, |_, waiting| waiting.interrupt(false));
