@@ -3,6 +3,8 @@
 //!
 //!     cargo run --release -p meshaccel-node --example save_btf -- IMAGE FILE
 //!
+//! scripts/save-btf.sh does it for all that are saved, which is needed whenever the table gets a field.
+//!
 //! IMAGE is a kernel as it is booted (vmlinuz of any architecture; lz4, xz, zstd or gzip unpack it) or /sys/kernel/btf/vmlinux.
 
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The table of fields against the type information of kernels that are not running here (of Debian, named by release), as
-//! `examples/save_btf.rs` saved it. A wrong width is seen here and not on a node: some of them the verifier refuses, others
-//! would be read wrongly.
+//! `examples/save_btf.rs` saved it; `scripts/save-btf.sh` saves it anew when the table gets a field. A wrong width is seen
+//! here and not on a node: some of them the verifier refuses, others would be read wrongly.
 
 use meshaccel_abi::Offsets;
 use meshaccel_abi::field::{Field, Width};
