@@ -30,6 +30,9 @@ const BRIEF: Duration = Duration::from_secs(40);
 const TELLS_EVERY: Duration = Duration::from_secs(60);
 /// Connections of each kind that stay.
 const STAY: usize = 6;
+/// When all is over, each of them that asks and answers is redirected again. What found no gain while everything was changed, again
+/// and again, may stay out for 64 s (`meshaccel_decide::gain`).
+const COMES_BACK: Duration = Duration::from_secs(90);
 
 /// For how long.
 pub fn duration() -> Result<Duration> {
@@ -77,7 +80,7 @@ fn live(promotion: Promotion, duration: Duration) -> Result<String> {
     // All that came is as fast as before it.
     for (index, pair) in pairs.iter_mut().enumerate() {
         if Load::asks(index) {
-            daemon.wait_redirecting(pair)?;
+            daemon.wait_redirecting_within(COMES_BACK, pair)?;
         }
         request::by_hand(pair, 5, 64)?;
         pair.close()?;
