@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::interrupt;
 use meshaccel_e2e::manifest::{Manifests, accelerate_everything};
 use meshaccel_e2e::netns::Netns;
 use meshaccel_e2e::soak::machine::kilobytes;
@@ -132,6 +133,7 @@ fn holders(args: &Args, netns: &[Netns]) -> Result<Vec<Holder>> {
 
 fn measure(args: &Args) -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "loading BPF programs and making network namespaces needs root");
+    interrupt::becomes_error()?;
     let total = args.pods * args.connections;
     let kind = if args.quiet { "quiet" } else { "accelerated" };
     println!("[1/5] {} pods", args.pods);
@@ -155,6 +157,7 @@ fn measure(args: &Args) -> Result<()> {
     holders.iter_mut().try_for_each(Holder::exchange)?;
     let (wanted, state) = (2 * total as u64, if args.quiet { "recorded" } else { "promoted" });
     wait::wait_for(Duration::from_secs(120), "every connection to be there", || {
+        interrupt::check()?;
         let there = daemon.metric("meshaccel_connections", state)?;
         ensure!(there >= wanted, "{there} of {wanted} sockets are {state}");
         Ok(())
@@ -164,9 +167,9 @@ fn measure(args: &Args) -> Result<()> {
 
     let pid = daemon.pid()?;
     println!("[4/5] {} s of silence, after {} s to settle", args.seconds, SETTLING.as_secs());
-    std::thread::sleep(SETTLING);
+    interrupt::window(SETTLING)?;
     let (cpu, start) = (cpu_seconds(pid)?, Instant::now());
-    std::thread::sleep(Duration::from_secs(args.seconds));
+    interrupt::window(Duration::from_secs(args.seconds))?;
     let share = 100.0 * (cpu_seconds(pid)? - cpu) / start.elapsed().as_secs_f64();
     let pass = daemon.get("/status")?.body;
     let pass: serde_json::Value = serde_json::from_str(&pass)?;
