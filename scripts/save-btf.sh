@@ -9,7 +9,7 @@ SAVED=node-daemon/src/kernel/offsets/saved
 missing=0
 for file in "$SAVED"/*.btf; do
     release=$(basename "$file" .btf)
-    image=$(ls -d "$KERNELS"/*/"$release"_*/vmlinuz 2>/dev/null | tail -1)
+    image=$(ls -d "$KERNELS"/*/"$release"_*/vmlinuz 2>/dev/null | tail -1) || true
     if [ -n "$image" ]; then
         cargo run --quiet --release -p meshaccel-node --example save_btf -- "$image" "$file"
     else

@@ -33,7 +33,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// Promotion on evidence must come well within this.
-const PROMOTION_LIMIT: Duration = Duration::from_secs(20);
+pub const PROMOTION_LIMIT: Duration = Duration::from_secs(20);
 
 /// One installation: a process that may be running, and its pins.
 #[derive(Debug)]
@@ -203,13 +203,8 @@ impl Daemon {
 
     /// Asks and answers on a pair until messages are redirected (again).
     pub fn wait_redirecting(&self, pair: &mut Pair) -> Result<()> {
-        self.wait_redirecting_within(PROMOTION_LIMIT, pair)
-    }
-
-    /// The same of a connection that may have left for want of gain: how long it stays out then is for the caller to know.
-    pub fn wait_redirecting_within(&self, limit: Duration, pair: &mut Pair) -> Result<()> {
         let before = self.redirected(pair)?;
-        wait::wait_for(limit, "redirection to come back", || {
+        wait::wait_for(PROMOTION_LIMIT, "redirection to come back", || {
             request::by_hand(pair, 5, 64)?;
             ensure!(self.redirected(pair)? > before, "nothing is redirected: {:?}", self.connections()?.both(pair));
             Ok(())

@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, PROMOTION_LIMIT};
 use crate::manifest::{Promotion, accelerate_everything};
+use crate::slowness::scaled;
 use crate::stage::{NAMESPACE, Pods};
 use crate::traffic::{Family, Load, Pair, Service, request};
+use crate::wait::until;
 use changes::Changes;
 use machine::Machine;
 use young::Young;
@@ -30,9 +32,10 @@ const BRIEF: Duration = Duration::from_secs(40);
 const TELLS_EVERY: Duration = Duration::from_secs(60);
 /// Connections of each kind that stay.
 const STAY: usize = 6;
-/// When all is over, each of them that asks and answers is redirected again. What found no gain while everything was changed, again
-/// and again, may stay out for 64 s (`meshaccel_decide::gain`).
-const COMES_BACK: Duration = Duration::from_secs(90);
+/// What found no gain while everything was changed, again and again, may stay out for 64 s (`meshaccel_decide::gain`).
+const STAYS_OUT: Duration = Duration::from_secs(70);
+/// The reasons for which it does.
+const NO_GAIN: [&str; 3] = ["one_way", "backlogged", "takes_bulk"];
 
 /// For how long.
 pub fn duration() -> Result<Duration> {
@@ -80,12 +83,31 @@ fn live(promotion: Promotion, duration: Duration) -> Result<String> {
     // All that came is as fast as before it.
     for (index, pair) in pairs.iter_mut().enumerate() {
         if Load::asks(index) {
-            daemon.wait_redirecting_within(COMES_BACK, pair)?;
+            wait_redirecting(&daemon, pair)?;
         }
         request::by_hand(pair, 5, 64)?;
         pair.close()?;
     }
     Ok(format!("{} s, {bouts} bouts of {} connections, {young}; {changes}", start.elapsed().as_secs(), 4 * STAY))
+}
+
+/// Asks and answers until messages are redirected again: as soon as ever, but for the time for which one that found no gain stays out.
+fn wait_redirecting(daemon: &Daemon, pair: &mut Pair) -> Result<()> {
+    let before = daemon.redirected(pair)?;
+    let mut stays_out = Instant::now();
+    until("redirection to come back", STAYS_OUT + PROMOTION_LIMIT, || {
+        request::by_hand(pair, 5, 64)?;
+        if daemon.redirected(pair)? > before {
+            return Ok(Some(()));
+        }
+        let connections = daemon.connections()?;
+        let (client, server) = connections.both(pair)?;
+        if [client, server].iter().any(|row| row.reason.as_deref().is_some_and(|reason| NO_GAIN.contains(&reason))) {
+            stays_out = Instant::now();
+        }
+        ensure!(stays_out.elapsed() < scaled(PROMOTION_LIMIT), "nothing is redirected: {client:?} {server:?}");
+        Ok(None)
+    })
 }
 
 /// Both families, inside a pod and between two.
