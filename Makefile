@@ -68,7 +68,7 @@ test: ## All tests: pure ones on the host, then the kernel's, real Envoys, stran
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
 	# All packages at once: choosing some of them chooses other features of what they depend on, which is then built again.
-	$(CARGO) test $(PROFILE) --quiet --lib --test deploy --test leaving --test visits
+	$(CARGO) test $(PROFILE) --quiet --lib --test architecture --test deploy --test leaving --test visits
 
 test-kernel: ## The real object under real sockets, in private network namespaces (root)
 	@echo "[test] kernel programs"

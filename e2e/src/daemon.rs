@@ -266,9 +266,14 @@ impl Daemon {
         &self.bpffs
     }
 
+    /// The folder of what redirection has pinned.
+    pub fn column(&self) -> PathBuf {
+        self.bpffs.join("redirect")
+    }
+
     /// The folder of the layout that is pinned.
     pub fn layout(&self) -> Result<PathBuf> {
-        let mut entries = std::fs::read_dir(&self.bpffs)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut entries = std::fs::read_dir(self.column())?.filter_map(|entry| Some(entry.ok()?.path()));
         let found =
             entries.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("layout-")));
         found.with_context(|| format!("no layout is pinned at {}", self.bpffs.display()))

@@ -32,7 +32,7 @@ const BRIEF: Duration = Duration::from_secs(40);
 const TELLS_EVERY: Duration = Duration::from_secs(60);
 /// Connections of each kind that stay.
 const STAY: usize = 6;
-/// What found no gain while everything was changed, again and again, may stay out for 64 s (`meshaccel_decide::gain`).
+/// What found no gain while everything was changed, again and again, may stay out for 64 s (`meshaccel_decide::redirect::gain`).
 const STAYS_OUT: Duration = Duration::from_secs(70);
 /// The reasons for which it does.
 const NO_GAIN: [&str; 3] = ["one_way", "backlogged", "takes_bulk"];

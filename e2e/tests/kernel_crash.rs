@@ -4,8 +4,8 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use meshaccel_abi::connection::STATE_REMOVING;
-use meshaccel_abi::{EndRecord, Reason};
+use meshaccel_abi::redirect::connection::STATE_REMOVING;
+use meshaccel_abi::redirect::{EndRecord, Reason};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::bpf::change_values;
 use meshaccel_e2e::daemon::Daemon;

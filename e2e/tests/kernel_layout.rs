@@ -3,9 +3,12 @@
 //! The other version is made by renaming the folder of the pins: what a daemon knows of a foreign layout is its folder's
 //! name, the map `ma_switches` and the iterator `ma_retire`, and it may use nothing else.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use meshaccel_bpf::pins::{Layout, Pins};
+use meshaccel_bpf::sys::bpf;
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::Promotion;
@@ -18,7 +21,7 @@ both_promotions!(another_layout_is_replaced_under_load, a_half_made_layout_is_re
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn layouts(daemon: &Daemon) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(daemon.bpffs())?.collect::<Result<Vec<_>, _>>()?;
+    let entries = std::fs::read_dir(daemon.column())?.collect::<Result<Vec<_>, _>>()?;
     let mut names: Vec<_> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     Ok(names)
@@ -32,7 +35,7 @@ fn another_layout_is_replaced_under_load(promotion: Promotion) -> Result<()> {
     let load = Load::start(pairs, 57);
     daemon.kill9()?;
     let own = layouts(&daemon)?.pop().context("a layout is pinned")?;
-    std::fs::rename(daemon.bpffs().join(&own), daemon.bpffs().join("layout-4242"))?;
+    std::fs::rename(daemon.column().join(&own), daemon.column().join("layout-4242"))?;
 
     daemon.restart()?;
     let bouts = load.bouts() + 20;
@@ -71,8 +74,8 @@ fn a_half_made_layout_is_replaced(promotion: Promotion) -> Result<()> {
     let mut daemon = pods.accelerate(promotion)?;
     daemon.kill9()?;
     let own = layouts(&daemon)?.pop().context("a layout is pinned")?;
-    let other = daemon.bpffs().join("layout-4242");
-    std::fs::rename(daemon.bpffs().join(&own), &other)?;
+    let other = daemon.column().join("layout-4242");
+    std::fs::rename(daemon.column().join(&own), &other)?;
     for name in ["ma_sockops", "ma_retire", "ma_list"] {
         std::fs::remove_file(other.join(name))?;
     }
@@ -80,6 +83,75 @@ fn a_half_made_layout_is_replaced(promotion: Promotion) -> Result<()> {
     ensure!(layouts(&daemon)? == [own], "pinned are {:?}", layouts(&daemon)?);
     let mut pair = pods.pair(0)?;
     daemon.warm(&mut pair)?;
+    pair.close()?;
+    Ok(())
+}
+
+/// Before capabilities had columns, the layouts of the only one were at the root; of the same number, too.
+#[test]
+fn what_was_pinned_before_there_were_columns_is_replaced() -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(Promotion::Auto)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    daemon.kill9()?;
+    let own = layouts(&daemon)?.pop().context("a layout is pinned")?;
+    let old = daemon.bpffs().join(&own);
+    std::fs::rename(daemon.column().join(&own), &old)?;
+    daemon.restart()?;
+    ensure!(layouts(&daemon)? == [own] && !old.exists(), "pinned are {:?}", layouts(&daemon)?);
+    daemon.warm(&mut pair)?;
+    pair.close()?;
+    Ok(())
+}
+
+/// Another capability's pins, in a column of their own, stay as they are when the layout of redirection changes, and when redirection is
+/// uninstalled; and theirs changes and goes without a connection noticing.
+#[test]
+fn capabilities_are_apart() -> Result<()> {
+    let pods = Pods::new(1)?;
+    let mut daemon = pods.accelerate(Promotion::Auto)?;
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
+    let pins = Pins::new(daemon.bpffs());
+    let pin = |version| -> Result<Layout> {
+        let layout = pins.column("other", version).create()?;
+        for (name, value) in [("ma_switches", 1), ("ma_retire", 2), ("ma_sockops", 3)] {
+            bpf::pin(bpf::number_map(name, value)?.as_fd(), &layout.path(name))?;
+        }
+        Ok(layout)
+    };
+    let untouched = |layout: &Layout| -> Result<()> {
+        let values = ["ma_switches", "ma_retire", "ma_sockops"].map(|name| -> Result<u64> {
+            let map = bpf::open_pin(&layout.path(name)).with_context(|| format!("{name} of the other column"))?;
+            Ok(bpf::lookup(map.as_fd(), &0u32)?)
+        });
+        for (value, expected) in values.into_iter().zip(1..) {
+            ensure!(value? == expected, "a map of the other column holds another value than {expected}");
+        }
+        Ok(())
+    };
+    let other = pin(4243)?;
+    daemon.kill9()?;
+    let own = layouts(&daemon)?.pop().context("a layout is pinned")?;
+    std::fs::rename(daemon.column().join(&own), daemon.column().join("layout-4242"))?;
+    daemon.restart()?;
+    ensure!(layouts(&daemon)? == [own], "pinned are {:?}", layouts(&daemon)?);
+    untouched(&other)?;
+    // The reverse.
+    daemon.warm(&mut pair)?;
+    let another = pin(4244)?;
+    other.remove(|_| 0)?;
+    ensure!(pins.column("other", 4244).layouts()? == [another.clone()], "it is not the only one");
+    let before = daemon.redirected(&pair)?;
+    request::by_hand(&mut pair, 20, 64)?;
+    let more = daemon.redirected(&pair)? - before;
+    ensure!(more >= 30, "only {more} messages were redirected while the other column changed");
+    daemon.run_ok(&["uninstall"])?;
+    ensure!(!daemon.column().exists(), "redirection is still pinned");
+    untouched(&another)?;
+    another.remove(|_| 0)?;
+    pins.remove_root();
     pair.close()?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use meshaccel_abi::{EndRecord, Reason};
+use meshaccel_abi::redirect::{EndRecord, Reason};
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::bpf::change_values;
 use meshaccel_e2e::daemon::Daemon;

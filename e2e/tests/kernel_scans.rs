@@ -92,7 +92,7 @@ fn records_of_gone_sockets_go(promotion: Promotion, (arguments, _): (&[&str], &s
         ensure!(recorded()? == 2, "{} sockets are recorded", recorded()?);
         Ok(())
     })?;
-    let layout = std::fs::read_dir(daemon.bpffs())?.next().context("a layout is pinned")??.path();
+    let layout = daemon.layout()?;
     let data = MapData::from_pin(layout.join("ma_ends"))?;
     let mut ends: HashMap<_, [u8; ID], [u8; RECORD]> = HashMap::try_from(Map::HashMap(data))?;
     let (mut id, mut record) = ends.iter().next().context("a socket is recorded")??;

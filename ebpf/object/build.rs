@@ -1,5 +1,9 @@
-//! Compiles `ebpf/programs`: the object that the daemon loads.
+//! Compiles the kernel programs of each capability: the objects that the daemon loads.
 
 fn main() {
-    meshaccel_compile::compile("meshaccel-programs", "meshaccel", &["ebpf/abi", "ebpf/decide", "ebpf/programs"]);
+    meshaccel_compile::compile(
+        "meshaccel-redirect-programs",
+        "redirect",
+        &["ebpf/abi", "ebpf/decide", "ebpf/redirect"],
+    );
 }

@@ -71,6 +71,7 @@ impl Applier {
     }
 
     /// Carries out what is due, and says when the rest is, if there is any.
+    #[tracing::instrument(name = "apply", level = "debug", skip_all, fields(actions = actions.len()))]
     pub async fn carry_out(&mut self, actions: Vec<Action>, settings: &DaemonSettings) -> Option<Duration> {
         let now = Instant::now();
         let wanted: HashSet<String> = actions.iter().map(key).collect();
@@ -124,6 +125,7 @@ impl Applier {
         }
     }
 
+    #[tracing::instrument(name = "write", skip_all, fields(action = kind(action), object = key(action)))]
     async fn perform(&self, action: &Action, settings: &DaemonSettings) -> Result<(), Failure> {
         let kind = kind(action);
         let result = self.perform_once(action, settings).await;

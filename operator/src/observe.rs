@@ -82,6 +82,7 @@ impl World {
 }
 
 /// Watches one kind for ever. `narrow`: by a field selector.
+#[tracing::instrument(name = "watch", skip_all, fields(kind = ?K::KIND))]
 pub async fn observe<K: Watched>(world: World, api: Api<K>, operation: Operation, narrow: Option<String>) {
     let mut epoch = world.0.epoch.subscribe();
     let (mut backoff, mut outage) = (PAUSES, None::<Outage>);

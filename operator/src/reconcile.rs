@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_secs(5);
 pub async fn lead(world: &World, applier: &mut Applier, settings: &DaemonSettings, metrics: &Metrics) {
     loop {
         let began = Instant::now();
-        let actions = plan(&world.lock(), settings, Now::read());
+        let actions = tracing::debug_span!("plan").in_scope(|| plan(&world.lock(), settings, Now::read()));
         let took = began.elapsed();
         metrics.planned(took, actions.len());
         applier.forget();

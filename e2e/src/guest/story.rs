@@ -229,10 +229,10 @@ fn bouts(load: &Load) -> Result<()> {
 
 /// Another version's pins, made by renaming their folder, are taken over under load.
 fn upgrade(place: &Place, daemon: &mut Daemon, load: Load) -> Result<(Load, String)> {
-    let folder = daemon.bpffs().display().to_string();
+    let folder = daemon.column().display().to_string();
     daemon.kill9()?;
     let own = entries(&folder)?.pop().context("a layout is pinned")?;
-    std::fs::rename(daemon.bpffs().join(&own), daemon.bpffs().join("layout-4242"))?;
+    std::fs::rename(daemon.column().join(&own), daemon.column().join("layout-4242"))?;
     daemon.restart()?;
     bouts(&load)?;
     let mut pairs = load.finish()?;

@@ -4,10 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test: a lock that is poisoned has failed it already")]
 
-use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence};
+use loom::sync::atomic::Ordering::{Relaxed, SeqCst};
+use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, fence};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use meshaccel_decide::leaving::{Attempt, Socket, attempt};
+use meshaccel_decide::redirect::leaving::{Attempt, Socket, attempt};
 
 const PROMOTED: u32 = 2;
 /// Or more: with a ticket.

@@ -1,0 +1,25 @@
+//! Redirection: which messages, of which sockets, and what becomes of those.
+//!
+//! * [`verdict`] redirect this message or pass it, and why
+//! * [`pairing`] may these two ends be connected at all
+//! * [`side`] is this socket the sidecar's
+//! * [`habits`] what follows from how its application was seen to read
+//! * [`leaving`] how a socket leaves the SOCKHASH
+//! * [`demands`] does the sender or the reader ask for what only TCP does
+//! * [`alive`] must this message take TCP so that the path stays alive
+//! * [`quota`] how many records a pod may have
+//! * [`attention`] is this candidate worth a visit now
+//! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`lesson`] is its port worth recording
+
+pub mod alive;
+pub mod attention;
+pub mod demands;
+pub mod evidence;
+pub mod gain;
+pub mod habits;
+pub mod leaving;
+pub mod lesson;
+pub mod pairing;
+pub mod quota;
+pub mod side;
+pub mod verdict;

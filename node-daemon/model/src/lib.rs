@@ -1,0 +1,15 @@
+//! What the daemon's parts speak of: pods, objects, what is wrong with them. No I/O.
+
+#![forbid(unsafe_code)]
+
+pub mod lines;
+
+mod keep_alive;
+mod objects;
+mod pod;
+mod problem;
+
+pub use keep_alive::KeepAlive;
+pub use objects::{Located, NodeIdentity, Objects, Place, Refused};
+pub use pod::{Location, NetnsCookie, PodName};
+pub use problem::Problem;

@@ -1,0 +1,30 @@
+//! Redirection: sockets of one machine exchange bytes without the stack. It decides nothing about a message (the kernel programs do, by
+//! `meshaccel-decide`); it decides which pods the programs look at, and keeps them running.
+//!
+//! * [`select`] (pure) which pods, and how
+//! * [`plan`] (pure) what to do; [`apply`] does it; [`adopt`] (pure) pairs old connections; [`pods`] what is planned with
+//! * [`kernel`] programs, maps, pins
+//! * [`node`] one round of all that
+//! * [`installation`] all that in this machine's kernel, or why it is not
+//! * [`probe`] what this kernel can do, or why it cannot
+//! * [`connections`], [`switch`], [`retire`] what people ask for
+
+#![forbid(unsafe_code)]
+
+pub mod adopt;
+pub mod apply;
+pub mod connections;
+pub mod installation;
+pub mod kernel;
+pub mod node;
+pub mod plan;
+pub mod pods;
+pub mod probe;
+pub mod retire;
+pub mod select;
+pub mod switch;
+
+mod error;
+mod obstacle;
+
+pub use error::Error;
