@@ -152,7 +152,7 @@ async fn livez(State(context): State<Context>) -> Response {
 
 async fn readyz(State(context): State<Context>) -> Response {
     let status = context.status.get();
-    match (status.ready, status.unsupported) {
+    match (status.ready, status.redirect.unsupported) {
         (true, None) => admin::readyz(None),
         // There is nothing to wait for.
         (true, Some(unsupported)) => format!("ok, but nothing is accelerated here: {unsupported}\n").into_response(),

@@ -39,7 +39,7 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn state(&self, encoder: &mut DescriptorEncoder<'_>, status: &Status) -> Result<(), std::fmt::Error> {
-        let sockets = status.connections;
+        let sockets = status.redirect.connections;
         let states = [("recorded", sockets.recorded), ("paired", sockets.paired), ("promoted", sockets.promoted)];
         family(
             encoder,
@@ -49,10 +49,10 @@ impl Scrape {
             &states,
             gauge,
         )?;
-        let pods =
-            PodState::ALL.map(|state| (state.as_str(), status.pods.iter().filter(|p| p.state == state).count() as u64));
+        let pods = PodState::ALL
+            .map(|state| (state.as_str(), status.redirect.pods.iter().filter(|p| p.state == state).count() as u64));
         family(encoder, "pods", "Pods that some MeshAcceleration matches", "state", &pods, gauge)?;
-        let problems = [("objects", status.problems.len() as u64)];
+        let problems = [("objects", status.redirect.problems.len() as u64)];
         family(
             encoder,
             "problems",
@@ -61,7 +61,7 @@ impl Scrape {
             &problems,
             gauge,
         )?;
-        let unsupported = status.unsupported.iter().map(|cause| (cause.reason(), 1)).collect::<Vec<_>>();
+        let unsupported = status.redirect.unsupported.iter().map(|cause| (cause.reason(), 1)).collect::<Vec<_>>();
         family(
             encoder,
             "unsupported",
@@ -70,7 +70,7 @@ impl Scrape {
             &unsupported,
             gauge,
         )?;
-        let review = ConstGauge::new(status.last_review_us as f64 / 1e6);
+        let review = ConstGauge::new(status.redirect.last_review_us as f64 / 1e6);
         let descriptor = encoder.encode_descriptor(
             "last_review",
             "Duration of the last review of all recorded sockets",

@@ -4,5 +4,5 @@ mod compose;
 mod pace;
 mod reporter;
 
-pub use self::compose::{Failure, Seen, compose};
+pub use self::compose::compose;
 pub use self::reporter::Reporter;

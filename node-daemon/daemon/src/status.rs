@@ -3,10 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use meshaccel_model::Problem;
-use meshaccel_redirect::node::PodStatus;
-use meshaccel_redirect::pods::SlotTally;
-use meshaccel_redirect::probe::{Capabilities, Unsupported};
+use meshaccel_redirect::status as redirect;
 use serde::Serialize;
 
 /// One consistent state.
@@ -22,21 +19,12 @@ pub struct Status {
     pub kernel: String,
     /// The programs run, or cannot run on this machine and never did.
     pub ready: bool,
-    /// Selected and skipped pods.
-    pub pods: Vec<PodStatus>,
-    /// What is wrong with the objects.
-    pub problems: Vec<Problem>,
-    /// What the self-test of this kernel found.
-    pub capabilities: Option<Capabilities>,
-    /// Why nothing can be accelerated here.
-    pub unsupported: Option<Unsupported>,
-    /// Sockets as of the last review.
-    pub connections: SlotTally,
+    /// What redirection tells.
+    #[serde(flatten)]
+    pub redirect: redirect::Status,
     /// For how long the API server has not answered, in s; goes by what was known then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_of_touch_s: Option<u64>,
-    /// How long the last review of all connections took, in µs.
-    pub last_review_us: u64,
 }
 
 /// The status, shared. A std mutex: it is held for a copy, never across an await.
@@ -59,13 +47,8 @@ impl Shared {
             programs_built_with: meshaccel_redirect::kernel::programs::BUILT_WITH,
             kernel: meshaccel_bpf::sys::kernel_release(),
             ready: false,
-            pods: Vec::new(),
-            problems: Vec::new(),
-            capabilities: None,
-            unsupported: None,
-            connections: SlotTally::default(),
+            redirect: redirect::Status::default(),
             out_of_touch_s: None,
-            last_review_us: 0,
         };
         Self(Arc::new(Mutex::new(Known { status, turned: Instant::now() })))
     }

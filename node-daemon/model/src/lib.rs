@@ -4,11 +4,13 @@
 
 pub mod lines;
 
+mod capability;
 mod keep_alive;
 mod objects;
 mod pod;
 mod problem;
 
+pub use capability::{Capability, Doing, Failure, Turn};
 pub use keep_alive::KeepAlive;
 pub use objects::{Located, NodeIdentity, Objects, Place, Refused};
 pub use pod::{Location, NetnsCookie, PodName};

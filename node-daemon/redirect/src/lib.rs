@@ -7,12 +7,14 @@
 //! * [`node`] one round of all that
 //! * [`installation`] all that in this machine's kernel, or why it is not
 //! * [`probe`] what this kernel can do, or why it cannot
+//! * [`column`] drives all that as the daemon asks; [`report`] (pure) and [`status`] what it tells
 //! * [`connections`], [`switch`], [`retire`] what people ask for
 
 #![forbid(unsafe_code)]
 
 pub mod adopt;
 pub mod apply;
+pub mod column;
 pub mod connections;
 pub mod installation;
 pub mod kernel;
@@ -20,11 +22,14 @@ pub mod node;
 pub mod plan;
 pub mod pods;
 pub mod probe;
+pub mod report;
 pub mod retire;
 pub mod select;
+pub mod status;
 pub mod switch;
 
 mod error;
 mod obstacle;
+mod same;
 
 pub use error::Error;

@@ -171,7 +171,7 @@ impl Node {
         if self.adoption.begins() {
             let node_local = self.planned.iter().flatten().filter(|target| target.settings.node_local);
             let namespaces = node_local.filter_map(|target| self.residences.get(&target.cookie));
-            self.adoption.begin(namespaces.cloned().collect());
+            self.adoption.begin(namespaces.cloned().collect(), now);
         }
         self.adoption.go_on(&self.loaded.adopt, &mut self.maps, now);
     }

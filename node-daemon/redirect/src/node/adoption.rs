@@ -32,8 +32,9 @@ pub struct Adoption {
     ended: Option<Instant>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Round {
+    began: Instant,
     to_come: Vec<Namespace>,
     samples: Samples,
     took: Duration,
@@ -50,7 +51,7 @@ impl Adoption {
 
     /// When the next part is due.
     pub fn due(&self) -> Option<Instant> {
-        if self.round.is_some() { Some(Instant::now()) } else { self.wanted }
+        self.round.as_ref().map_or(self.wanted, |round| Some(round.began))
     }
 
     /// The next part is the first of a round.
@@ -59,9 +60,9 @@ impl Adoption {
     }
 
     /// Begins a round through these namespaces.
-    pub fn begin(&mut self, namespaces: Vec<Namespace>) {
+    pub fn begin(&mut self, namespaces: Vec<Namespace>, now: Instant) {
         self.wanted = None;
-        self.round = Some(Round { to_come: namespaces, ..Round::default() });
+        self.round = Some(Round { began: now, to_come: namespaces, samples: Samples::default(), took: Duration::ZERO });
     }
 
     /// One namespace more; after the last, all that was found is adopted.
@@ -102,7 +103,7 @@ mod tests {
         let (start, mut adoption, mut rounds) = (Instant::now(), Adoption::default(), 0);
         let mut run_until = |adoption: &mut Adoption, now: Instant| {
             while let Some(due) = adoption.due().filter(|due| *due <= now) {
-                adoption.begin(Vec::new());
+                adoption.begin(Vec::new(), due);
                 adoption.round = None;
                 adoption.end(took, due + took);
                 rounds += 1;

@@ -2,7 +2,8 @@
 
 use meshaccel_crds::MeshAcceleration;
 use meshaccel_model::Objects;
-use meshaccel_redirect::select::Selection;
+
+use crate::select::Selection;
 
 /// The same pods with the same settings, for the same objects in the same generations, all of which a report names.
 pub fn asks(before: &(Objects, Selection), after: &(Objects, Selection)) -> bool {
@@ -30,11 +31,11 @@ mod tests {
     use std::sync::Arc;
 
     use meshaccel_model::{Located, NodeIdentity, Place};
-    use meshaccel_redirect::select::select;
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::select::select;
 
     fn located<T: DeserializeOwned>(object: &Value) -> Located<T> {
         let object = serde_json::from_value(object.clone()).expect("the tests hold objects of the right types");

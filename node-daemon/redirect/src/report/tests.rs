@@ -2,11 +2,10 @@ use std::sync::Arc;
 
 use meshaccel_crds::MeshAccelerationSpec;
 use meshaccel_model::{Located, NodeIdentity, Place, PodName, Refused};
-use meshaccel_redirect::pods::SlotTally;
-use meshaccel_redirect::probe::Surroundings;
 
 use super::*;
-use crate::status::Shared;
+use crate::pods::SlotTally;
+use crate::probe::Surroundings;
 
 fn object(name: &str, node: &str, deleting: bool) -> Located<MeshAcceleration> {
     let spec = MeshAccelerationSpec {
@@ -41,11 +40,17 @@ fn failed(message: &str) -> Failure {
     Failure { reason: reasons::KERNEL_UNSUPPORTED, message: message.to_owned() }
 }
 
+fn whole_report(seen: &Seen<'_>) -> NodeAccelerationStatus {
+    let mut into = NodeAccelerationStatus::default();
+    report(seen, &mut into);
+    into
+}
+
 fn compose_shares(objects: &Objects, pods: Vec<PodStatus>, failure: Option<&str>, leaving: usize) -> Vec<Share> {
-    let status = Status { pods, ..Shared::new().get() };
+    let status = Status { pods, ..Status::default() };
     let (selection, failure) = (Selection::default(), failure.map(failed));
     let failure = failure.as_ref();
-    let seen = Seen { objects, selection: &selection, status: &status, node: None, failure, pinned: false, lost: None };
+    let seen = Seen { objects, selection: &selection, status: &status, node: None, failure, pinned: false };
     shares(&seen, true, |name| if name == "going" { leaving } else { 0 }, |_| 7)
 }
 
@@ -114,20 +119,15 @@ fn both_objects_are_told_of_a_conflict() {
 
 #[test]
 fn the_conditions_say_what_the_node_is_about() {
-    let (objects, selection, status) = (objects(), Selection::default(), Shared::new().get());
-    let report = |failure: Option<&Failure>, lost| {
+    let (objects, selection, status) = (objects(), Selection::default(), Status::default());
+    let report = |failure: Option<&Failure>| {
         let (objects, selection, status) = (&objects, &selection, &status);
-        let seen = Seen { objects, selection, status, node: None, failure, pinned: false, lost };
-        let report = compose(&seen);
+        let report = whole_report(&Seen { objects, selection, status, node: None, failure, pinned: false });
         report.conditions.into_iter().map(|c| (c.type_, c.status, c.reason)).collect::<Vec<_>>()
     };
-    let expect = |kind: &str, status: &str, reason: &str| (kind.to_owned(), status.to_owned(), reason.to_owned());
-    assert_eq!(report(None, None), [expect("Ready", "True", "Idle"), expect("Current", "True", "Connected")]);
-    let lost = Some((Duration::from_secs(5), "refused".to_owned()));
-    assert_eq!(
-        report(Some(&failed("no BTF")), lost),
-        [expect("Ready", "False", "KernelUnsupported"), expect("Current", "False", "Disconnected")]
-    );
+    let expect = |status: &str, reason: &str| ["Ready", status, reason].map(str::to_owned).into();
+    assert_eq!(report(None), [expect("True", "Idle")]);
+    assert_eq!(report(Some(&failed("no BTF"))), [expect("False", "KernelUnsupported")]);
 }
 
 /// A node on which nothing runs, and nothing can: the sentence is in its condition, in what it lacks, and in each object's share.
@@ -135,12 +135,12 @@ fn the_conditions_say_what_the_node_is_about() {
 fn what_is_not_supported_is_told_in_one_sentence() {
     let (objects, selection) = (objects(), Selection::default());
     let around = Surroundings { capabilities: u64::MAX, ..Surroundings::default() };
-    let cause = Unsupported::explain(&meshaccel_redirect::Error::NoCgroup2 { at: "/host/cgroup".into() }, &around);
-    let status = Status { unsupported: Some(cause.clone()), ..Shared::new().get() };
+    let cause = Unsupported::explain(&Error::NoCgroup2 { at: "/host/cgroup".into() }, &around);
+    let status = Status { unsupported: Some(cause.clone()), ..Status::default() };
     let failure = Failure::from(cause.clone());
     let report = |pinned| {
         let (objects, selection, status, failure) = (&objects, &selection, &status, Some(&failure));
-        compose(&Seen { objects, selection, status, node: None, failure, pinned, lost: None })
+        whole_report(&Seen { objects, selection, status, node: None, failure, pinned })
     };
     let told = report(false);
     let ready = &told.conditions[0];
