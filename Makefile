@@ -14,9 +14,9 @@ IMAGES_istio := coredns pilot proxyv2 echo
 IMAGES := pause node operator mesh $(IMAGES_$(MESH))
 $(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or nothing))
 
-.PHONY: help build demo test test-unit test-kernel test-mesh test-strangers test-stacks test-stacks-quick test-cluster \
+.PHONY: help build demo test test-unit test-kernel test-mesh test-upstream test-stacks test-stacks-quick test-cluster \
 	test-istio test-kernels test-kernels-smoke boot-kernels guests bench bench-here bench-istio scale lint crds images \
-	cluster cluster-down clean setup-build setup-mesh setup-strangers setup-stacks setup-stacks-quick setup-cluster \
+	cluster cluster-down clean setup-build setup-mesh setup-upstream setup-stacks setup-stacks-quick setup-cluster \
 	setup-kernels soak
 
 help: ## List the targets
@@ -30,9 +30,9 @@ setup-mesh:
 	@echo "[setup] Envoy, iptables, nginx, wrk and the like"
 	@scripts/setup.sh mesh
 
-setup-strangers:
+setup-upstream:
 	@echo "[setup] other projects' own tests"
-	@scripts/setup.sh strangers
+	@scripts/setup.sh upstream
 
 setup-stacks:
 	@echo "[setup] servers and clients of many languages"
@@ -59,10 +59,10 @@ demo: ## Two real pods with Envoys, before and after: a table and a picture
 	@$(MAKE) --no-print-directory build setup-mesh
 	@$(BIN)/meshaccel-demo
 
-test: ## All tests: pure ones on the host, then the kernel's, real Envoys, strangers', a real Kubernetes, the extremes of kernels (root)
+test: ## All tests: pure ones on the host, then the kernel's, real Envoys, other projects', a real Kubernetes, the extremes of kernels (root)
 	@scripts/check-machine.sh
-	@$(MAKE) --no-print-directory build setup-mesh setup-strangers setup-stacks-quick setup-cluster images guests
-	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-strangers test-stacks-quick test-cluster \
+	@$(MAKE) --no-print-directory build setup-mesh setup-upstream setup-stacks-quick setup-cluster images guests
+	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-upstream test-stacks-quick test-cluster \
 		boot-kernels
 
 test-unit: ## Unit and property tests: seconds
@@ -78,9 +78,9 @@ test-mesh: ## Real Envoys with Istio's and Linkerd's rules (root)
 	@echo "[test] mesh"
 	scripts/run-tests.sh mesh_
 
-test-strangers: ## Tests of CPython, Go and others, outside and inside (root); MESHACCEL_STRANGERS=all: the long ones too
-	@echo "[test] strangers"
-	scripts/run-tests.sh strangers_
+test-upstream: ## Tests of CPython, Go and others, outside and inside (root); MESHACCEL_UPSTREAM=all: the long ones too
+	@echo "[test] upstream suites"
+	scripts/run-tests.sh upstream_
 
 test-stacks: ## Servers, databases and clients of many languages, alone and behind Envoys (root, half an hour); writes docs/stacks.md
 	@scripts/check-machine.sh

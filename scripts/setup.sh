@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh build   the eBPF tool chain (a compiler with `core` for BPF, and bpf-linker)
 #   scripts/setup.sh mesh    the real parts of demo, tests and benchmark (Envoy, iptables, nginx, wrk, ...)
-#   scripts/setup.sh strangers  other projects' own tests, which must not notice acceleration (CPython's, Go's)
+#   scripts/setup.sh upstream  other projects' own tests, which must not notice acceleration (CPython's, Go's)
 #   scripts/setup.sh stacks     servers and clients of many languages, for the table of docs/stacks.md
 #   scripts/setup.sh stacks quick   those that `make test` runs
 #   scripts/setup.sh cluster    a real Kubernetes for tests and for trying (the longest: ten minutes, once)
@@ -280,7 +280,7 @@ kernels() {
     scripts/kernels.sh "${1:-all}"
 }
 
-strangers() {
+upstream() {
     packages iproute2 python3 nginx-light redis-server redis-tools curl
     python_tests
     go_tests
@@ -306,10 +306,10 @@ mkdir -p "$CACHE"
 case $WHAT in
     build) build ;;
     mesh) mesh ;;
-    strangers) strangers ;;
+    upstream) upstream ;;
     kernels) kernels "${2:-}" ;;
     stacks) stacks "${2:-}" ;;
     cluster) cluster "${2:-}" ;;
-    all) build; mesh; strangers; stacks; cluster ;;
-    *) die "unknown part '$WHAT': build, mesh, strangers, stacks, cluster, kernels or nothing" ;;
+    all) build; mesh; upstream; stacks; cluster ;;
+    *) die "unknown part '$WHAT': build, mesh, upstream, stacks, cluster, kernels or nothing" ;;
 esac

@@ -5,17 +5,17 @@
 //!
 //! The daemon's own loader is not used on purpose: a test must not believe the tested.
 
+mod foreign;
 mod keys;
 mod object;
 #[cfg(feature = "full")]
 mod published;
-mod stranger;
 
+pub use foreign::{ForeignSockOps, ForeignSockmap, ForeignVerdict};
 pub use keys::{change_values, count_keys, has_key};
 pub use object::{Kind, Object, Objects, opened_by, pinned, verified_instructions};
 #[cfg(feature = "full")]
 pub use published::Published;
-pub use stranger::{StrangerSockOps, StrangerSockmap, StrangerVerdict};
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

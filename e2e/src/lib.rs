@@ -9,7 +9,7 @@
 //! * [`scale`] what operator and daemon cost where there are many nodes, and many pods: `make scale`
 //! * [`conformance`] what a program can see of a connection, on plain TCP and redirected
 //! * [`differential`] the same with random programs
-//! * [`strangers`] other projects' own tests, outside and inside an accelerated namespace
+//! * [`upstream`] other projects' own tests, outside and inside an accelerated namespace
 //! * [`stacks`] real servers and clients of many languages, plain and accelerated
 //! * [`soak`] everything at once, for an hour
 //! * [`traffic`] byte-exact streams through real sockets
@@ -53,7 +53,7 @@ pub mod soak;
 #[cfg(feature = "full")]
 pub mod stacks;
 pub mod stage;
-#[cfg(feature = "full")]
-pub mod strangers;
 pub mod traffic;
+#[cfg(feature = "full")]
+pub mod upstream;
 pub mod wait;

@@ -39,7 +39,7 @@ fn waves_of_pods_leave_nothing_behind() {
             })?;
             mesh.load_goes_on(100)?;
         }
-        // Slots of network namespaces that are gone are given back at the next review.
+        // Slots of network namespaces that are gone are given back at the next full resync.
         wait_for(LIMIT, "the slots to be free", || {
             let now = meshaccel.map_keys("ma_pods")?;
             ensure!(now == 2, "{now} network namespaces in ma_pods");

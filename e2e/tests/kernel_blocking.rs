@@ -13,7 +13,7 @@ use meshaccel_e2e::wait::{wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Asks and answers until a pass has seen that the connection blocks.
+/// Asks and answers until a scan has seen that the connection blocks.
 fn wait_judged(daemon: &Daemon, pair: &mut Pair) -> Result<()> {
     wait_for(LIMIT, "both ends to be known as blocking", || {
         request::by_hand(pair, 12, 64)?;
@@ -122,14 +122,14 @@ fn what_waits_for_a_reader_that_turns_blocking_is_not_lost() {
         // Only this end: were both blocking, the client might leave first, and nobody would be held.
         pair.server.stream.set_nonblocking(false)?;
         wait_for(LIMIT, "the reader to be held", || {
-            // A new connection brings a review.
+            // A new connection brings a full resync.
             daemon.warm(&mut pods.pair(0)?)?;
             pair.client.send(1)?;
             let reason = daemon.connections()?.both(&pair)?.0.reason.clone();
             ensure!(reason.as_deref() == Some("leaving"), "{reason:?}");
             Ok(())
         })?;
-        // Passes go by that would take it out.
+        // Scans go by that would take it out.
         daemon.warm(&mut pods.pair(0)?)?;
         daemon.warm(&mut pods.pair(0)?)?;
         let sent = pair.client.outgoing.offset - pair.server.incoming.offset;

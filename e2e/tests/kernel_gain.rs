@@ -124,7 +124,7 @@ fn a_port_that_is_spliced_from_takes_tcp_and_others_do_not(promotion: Promotion)
         ensure!((after[0] == before[0]) == spliced, "connection {index}, towards the reader: {before:?} {after:?}");
         ensure!(after[1] > before[1], "connection {index}, from it: {before:?} {after:?}");
     }
-    // Of each at least the first: a pass that comes while one is unread holds the reader, and the next count as that.
+    // Of each at least the first: a scan that comes while one is unread holds the reader, and the next count as that.
     let (splices, held) = (daemon.messages("reader_splices")?, daemon.messages("leaving")?);
     ensure!(splices >= 2 && splices + held >= 20, "{splices} were counted for the reason, {held} as held");
     ensure!(daemon.events("splice_seen")? == 1, "{} sockets were seen", daemon.events("splice_seen")?);

@@ -108,10 +108,10 @@ fn connections_between_pods_that_are_selected_one_by_one_are_adopted(promotion: 
     let daemon = Daemon::start("node", Manifests::of(&policy, &[pods.manifest(0)])?)?;
     let mut inside = pods.pair(0)?;
     daemon.warm(&mut inside)?;
-    ensure!(daemon.events("adopted")? == 0, "an end was adopted whose peer is not known");
+    ensure!(daemon.events("imported")? == 0, "an end was imported whose peer is not known");
     daemon.manifests.write("later.yaml", &pods.manifest(1).yaml())?;
     exercise(&daemon, pairs)?;
-    ensure!(daemon.events("adopted")? >= 16, "{} sockets adopted", daemon.events("adopted")?);
+    ensure!(daemon.events("imported")? >= 16, "{} sockets imported", daemon.events("imported")?);
     inside.close()?;
     Ok(())
 }

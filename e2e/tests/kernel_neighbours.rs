@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e::both_promotions;
-use meshaccel_e2e::bpf::{StrangerSockOps, StrangerSockmap, StrangerVerdict};
+use meshaccel_e2e::bpf::{ForeignSockOps, ForeignSockmap, ForeignVerdict};
 use meshaccel_e2e::cgroup;
 use meshaccel_e2e::daemon::Daemon;
 use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
@@ -25,13 +25,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 fn a_socket_in_another_sockmap_is_left_alone_and_counted(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
-    let stranger = StrangerSockmap::new()?;
+    let foreign = ForeignSockmap::new()?;
     let mut pairs = pods.pairs(0, Family::V4, 4)?;
     for (index, pair) in pairs.iter().enumerate() {
-        stranger.insert(index as u32 * 2, &pair.client.stream)?;
+        foreign.insert(index as u32 * 2, &pair.client.stream)?;
         // Of the last two connections only one end is taken.
         if index < 2 {
-            stranger.insert(index as u32 * 2 + 1, &pair.server.stream)?;
+            foreign.insert(index as u32 * 2 + 1, &pair.server.stream)?;
         }
     }
     let daemon = pods.accelerate(promotion)?;
@@ -62,11 +62,11 @@ fn what_another_program_takes_from_tcp_takes_tcp_from_then_on(promotion: Promoti
     let daemon = pods.accelerate(promotion)?;
     let mut pair = pods.pair(0)?;
     daemon.warm(&mut pair)?;
-    let stranger = StrangerVerdict::new()?;
-    stranger.insert(1, &pair.server.stream).context("cannot add a socket that is in our SOCKHASH")?;
-    let before = stranger.calls()?;
+    let foreign = ForeignVerdict::new()?;
+    foreign.insert(1, &pair.server.stream).context("cannot add a socket that is in our SOCKHASH")?;
+    let before = foreign.calls()?;
     request::by_hand(&mut pair, 100, 64)?;
-    let seen = stranger.calls()? - before;
+    let seen = foreign.calls()? - before;
     ensure!(seen >= 100, "the other program saw {seen} of 100 messages");
     let connections = daemon.connections()?;
     let client = connections.both(&pair)?.0;
@@ -78,11 +78,11 @@ fn what_another_program_takes_from_tcp_takes_tcp_from_then_on(promotion: Promoti
 
 fn another_sock_ops_program_is_not_disturbed(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
-    let stranger = StrangerSockOps::attach(&cgroup::root()?)?;
+    let foreign = ForeignSockOps::attach(&cgroup::root()?)?;
     let called = || -> Result<()> {
-        let before = stranger.calls()?;
+        let before = foreign.calls()?;
         pods.pair(0)?;
-        ensure!(stranger.calls()? > before, "the other sock_ops program is not called any more");
+        ensure!(foreign.calls()? > before, "the other sock_ops program is not called any more");
         Ok(())
     };
     called()?;
@@ -91,7 +91,7 @@ fn another_sock_ops_program_is_not_disturbed(promotion: Promotion) -> Result<()>
     let mut pair = pods.pair(0)?;
     daemon.warm(&mut pair)?;
     // One that comes after ours changes nothing for ours either.
-    let later = StrangerSockOps::attach(&cgroup::root()?)?;
+    let later = ForeignSockOps::attach(&cgroup::root()?)?;
     let mut pair = pods.pair(0)?;
     daemon.warm(&mut pair)?;
     ensure!(later.calls()? > 0, "the sock_ops program that came later is not called");
@@ -104,19 +104,19 @@ fn another_sock_ops_program_is_not_disturbed(promotion: Promotion) -> Result<()>
 /// The flag that asks for them is the socket's, and there is one for all programs.
 fn another_programs_reports_of_round_trips_go_on(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
-    let stranger = StrangerSockOps::attach_to_round_trips(&cgroup::root()?)?;
+    let foreign = ForeignSockOps::attach_to_round_trips(&cgroup::root()?)?;
     let daemon = pods.accelerate(promotion)?;
     // One that comes later, too.
-    let later = StrangerSockOps::attach_to_round_trips(&cgroup::root()?)?;
+    let later = ForeignSockOps::attach_to_round_trips(&cgroup::root()?)?;
     let mut first = pods.pair(0)?;
     daemon.warm(&mut first)?;
     let mut second = pods.pair(0)?;
     daemon.warm(&mut second)?;
     daemon.run_ok(&["off"])?;
     for pair in [&mut first, &mut second] {
-        let before = [stranger.calls()?, later.calls()?];
+        let before = [foreign.calls()?, later.calls()?];
         request::by_hand(pair, 100, 64)?;
-        let after = [stranger.calls()?, later.calls()?];
+        let after = [foreign.calls()?, later.calls()?];
         for index in 0..2 {
             let reports = after[index] - before[index];
             ensure!(reports >= 50, "{reports} reports of 200 messages that took TCP");

@@ -20,7 +20,7 @@ both_promotions!(
     two_thousand_connections_of_every_shape_are_exact,
 );
 
-/// Passes take a hundredth of a core, and turn from a candidate that they could not judge for seconds to come back to it at a review:
+/// Scans take a hundredth of a core, and turn from a candidate that they could not judge for seconds to come back to it at a full resync:
 /// with thousands of connections, on a slow machine, the last of them wait for more than half a minute.
 const LIMIT: Duration = Duration::from_secs(150);
 

@@ -146,7 +146,7 @@ fn a_reader_that_comes_after_its_pod_was_deselected_finds_its_bytes(promotion: P
             Ok(())
         })
     };
-    // Nothing waits at the client's end: it goes at the first pass that would also take the server's.
+    // Nothing waits at the client's end: it goes at the first scan that would also take the server's.
     wait_retired(1)?;
     pair.server.receive(10_000)?;
     wait_retired(2)?;

@@ -71,7 +71,7 @@ fn connections_older_than_the_daemon_are_accelerated(promotion: Promotion) -> Re
     wait_until(LIMIT, "traffic before the daemon", || (load.bouts() > 30).then_some(()))?;
     let daemon = pods.accelerate(promotion)?;
     let pairs = run_until_redirected(&daemon, load)?;
-    ensure!(daemon.events("adopted")? >= PAIRS as u64 * 2, "{} sockets adopted", daemon.events("adopted")?);
+    ensure!(daemon.events("imported")? >= PAIRS as u64 * 2, "{} sockets imported", daemon.events("imported")?);
     close_all(pairs)
 }
 

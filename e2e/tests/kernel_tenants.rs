@@ -75,7 +75,7 @@ fn swept_records_are_given_back(arguments: &[&str]) -> Result<()> {
     let arguments = [&["--max-connections", "16"], arguments].concat();
     let daemon = pods.accelerate_with(&accelerate_everything(NAMESPACE), &arguments)?;
     daemon.warm_all(&mut older)?;
-    ensure!(daemon.events("adopted")? == 32, "{} sockets are adopted", daemon.events("adopted")?);
+    ensure!(daemon.events("imported")? == 32, "{} sockets are imported", daemon.events("imported")?);
     drop(older);
     wait_for(Duration::from_secs(30), "the records of closed sockets to go", || {
         let recorded = daemon.status()?["connections"]["recorded"].clone();

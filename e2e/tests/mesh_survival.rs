@@ -39,7 +39,7 @@ fn killed_restarted_and_uninstalled_under_load(promotion: Promotion) -> Result<(
     let mut daemon = accelerate::start(&mesh, promotion)?;
     progress(&daemon, "after the start")?;
     for round in 0..4 {
-        // At a random moment of its life: while it loads, adopts, or runs.
+        // At a random moment of its life: while it loads, imports, or runs.
         daemon.kill9()?;
         check_bytes()?;
         progress(&daemon, "without a daemon")?;

@@ -14,9 +14,9 @@ use meshaccel_service::Backoff;
 use crate::leader::Term;
 use crate::metrics::Metrics;
 use crate::observe::World;
-use crate::pace::Pace;
 use crate::plan::Action;
 use crate::plan::daemon::{DaemonSettings, OPERATOR};
+use crate::rate_limiter::RateLimiter;
 
 pub mod owned;
 pub mod write;
@@ -39,7 +39,7 @@ pub struct Applier {
     term: Term,
     recorder: Recorder,
     metrics: Metrics,
-    pace: Pace,
+    rate_limiter: RateLimiter,
     /// What failed last, by what was to be written.
     failing: BTreeMap<String, Failing>,
     /// Whether the daemon's rights were seen to be there (or gone), and when.
@@ -64,7 +64,7 @@ impl Applier {
             world,
             term,
             metrics,
-            pace: Pace::default(),
+            rate_limiter: RateLimiter::default(),
             failing: BTreeMap::new(),
             access: None,
         }
@@ -113,7 +113,7 @@ impl Applier {
             return failing.again.saturating_duration_since(now);
         }
         match action {
-            Action::WriteStatus(write) => self.pace.wait(&write.uid, write.haste, objects, now),
+            Action::WriteStatus(write) => self.rate_limiter.wait(&write.uid, write.priority, objects, now),
             Action::KeepAccess(_) | Action::RemoveAccess(_) => {
                 let keep = matches!(action, Action::KeepAccess(_));
                 match self.access {
@@ -191,7 +191,7 @@ impl Applier {
     fn note(&mut self, action: &Action, result: Result<(), Failure>) {
         let (key, now) = (key(action), Instant::now());
         if let Action::WriteStatus(write) = action {
-            self.pace.wrote(&write.uid, now);
+            self.rate_limiter.wrote(&write.uid, now);
         }
         match result {
             Ok(()) => {
@@ -238,7 +238,7 @@ impl Applier {
     /// Forgets what belongs to objects that are gone.
     pub fn forget(&mut self) {
         let observed = self.world.lock();
-        self.pace.keep(&observed.accelerations.values().map(|object| object.uid.as_str()).collect());
+        self.rate_limiter.keep(&observed.accelerations.values().map(|object| object.uid.as_str()).collect());
     }
 
     fn api(&self, resource: &kube::discovery::ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {

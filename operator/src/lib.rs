@@ -2,7 +2,7 @@
 //!
 //! observe -> plan -> apply:
 //! * [`observe`] keeps what is known up to date, in every replica
-//! * [`plan`](mod@plan) (pure) what must be done; [`pace`] (pure) when
+//! * [`plan`](mod@plan) (pure) what must be done; [`rate_limiter`] (pure) when
 //! * [`apply`] does it; [`trouble`] (pure) says what failed and what a person can do
 //! * [`leader`] which replica may write; [`reconcile`] the leader's loop; [`run`] all of it together
 //!
@@ -16,8 +16,8 @@ pub mod args;
 pub mod leader;
 pub mod metrics;
 pub mod observe;
-pub mod pace;
 pub mod plan;
+pub mod rate_limiter;
 pub mod reconcile;
 pub mod run;
 pub mod trouble;

@@ -1,6 +1,6 @@
 //! From what is to what must be done. Pure: no API server, no clock (time comes in as a value), no chance.
 //!
-//! * [`observed`] what is known; [`fold`] what nodes report of one object; [`conditions`] what that means for people
+//! * [`observed`] what is known; [`aggregate`] what nodes report of one object; [`conditions`] what that means for people
 //! * [`release`] when an object that is being deleted may go; [`events`] what is told as a story
 //! * [`placement`] where the daemon must be; [`daemon`], [`daemon_set`], [`access`] its objects; [`drift`] whether they
 //!   are as they should be; [`reports`] which NodeAccelerations nobody writes any more
@@ -13,12 +13,12 @@ use meshaccel_crds::names::FINALIZER;
 use meshaccel_crds::{MeshAccelerationStatus, NodeCounts};
 
 pub mod access;
+pub mod aggregate;
 pub mod conditions;
 pub mod daemon;
 pub mod daemon_set;
 pub mod drift;
 pub mod events;
-pub mod fold;
 pub mod names;
 pub mod observed;
 pub mod placement;
@@ -71,12 +71,12 @@ pub struct StatusWrite {
     pub status: MeshAccelerationStatus,
     /// Told once it is written.
     pub events: Vec<Event>,
-    pub haste: Haste,
+    pub priority: Priority,
 }
 
 /// How soon a status must be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Haste {
+pub enum Priority {
     /// Only counts of pods, connections and bytes differ.
     Counts,
     /// Numbers of nodes or a message differ: a rollout is under way.
@@ -93,7 +93,7 @@ pub fn plan(observed: &Observed, settings: &DaemonSettings, now: Now) -> Vec<Act
     }
     let placement = placement::placement(observed, now);
     deploy(observed, settings, &placement, now, &mut actions);
-    let shares = fold::Shares::of(observed);
+    let shares = aggregate::Shares::of(observed);
     let context = conditions::Context {
         namespace: &settings.namespace,
         nodes: observed.nodes.len(),
@@ -116,10 +116,10 @@ pub fn plan(observed: &Observed, settings: &DaemonSettings, now: Now) -> Vec<Act
             actions.push(let_go(object, release));
             continue;
         }
-        let fold = fold::fold(object, observed, &shares, now);
-        let verdicts = conditions::verdicts(object, &fold, release.as_ref(), context);
+        let aggregate = aggregate::aggregate(object, observed, &shares, now);
+        let verdicts = conditions::verdicts(object, &aggregate, release.as_ref(), context);
         let conditions = conditions::conditions(verdicts, object, now.wall);
-        actions.extend(write(object, status(object, &fold, conditions)).map(Action::WriteStatus));
+        actions.extend(write(object, status(object, &aggregate, conditions)).map(Action::WriteStatus));
     }
     actions
 }
@@ -141,20 +141,24 @@ fn let_go(object: &Acceleration, release: &release::Release<'_>) -> Action {
     Action::RemoveFinalizer(handle(object, finalizers), event)
 }
 
-fn status(object: &Acceleration, fold: &fold::Fold<'_>, conditions: Vec<Condition>) -> MeshAccelerationStatus {
+fn status(
+    object: &Acceleration,
+    aggregate: &aggregate::Aggregate<'_>,
+    conditions: Vec<Condition>,
+) -> MeshAccelerationStatus {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     MeshAccelerationStatus {
         observed_generation: Some(object.generation),
         conditions,
         nodes: NodeCounts {
-            desired: count(fold.desired),
-            ready: count(fold.ready),
-            degraded: count(fold.degraded.count()),
+            desired: count(aggregate.desired),
+            ready: count(aggregate.ready),
+            degraded: count(aggregate.degraded.count()),
         },
-        pods: fold.pods,
-        connections: fold.connections,
+        pods: aggregate.pods,
+        connections: aggregate.connections,
         // A node that goes takes its count with it; what was saved there was saved all the same.
-        redirected_bytes: fold.redirected_bytes.max(object.status.redirected_bytes),
+        redirected_bytes: aggregate.redirected_bytes.max(object.status.redirected_bytes),
     }
 }
 
@@ -169,15 +173,15 @@ fn write(object: &Acceleration, status: MeshAccelerationStatus) -> Option<Status
     };
     let messages =
         |status: &MeshAccelerationStatus| status.conditions.iter().map(|c| c.message.clone()).collect::<Vec<_>>();
-    let haste = if said(before) != said(&status) || before.observed_generation != status.observed_generation {
-        Haste::Transition
+    let priority = if said(before) != said(&status) || before.observed_generation != status.observed_generation {
+        Priority::Transition
     } else if before.nodes != status.nodes || messages(before) != messages(&status) {
-        Haste::Progress
+        Priority::Progress
     } else {
-        Haste::Counts
+        Priority::Counts
     };
     let events = events::transitions(&before.conditions, &status.conditions);
-    Some(StatusWrite { name: object.name.clone(), uid: object.uid.clone(), status, events, haste })
+    Some(StatusWrite { name: object.name.clone(), uid: object.uid.clone(), status, events, priority })
 }
 
 /// What is to be done about the daemon's own objects.

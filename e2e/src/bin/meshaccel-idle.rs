@@ -1,7 +1,7 @@
 //! `meshaccel-idle`: what the daemon costs while nothing happens, and what a connection costs in kernel memory.
 //!
 //! Many pods, many connections, all promoted, or with `--quiet` none; then silence, and one busy connection among them. The
-//! daemon's CPU is what the kernel accounts to its process, passes over the connections included. Kernel memory is the growth
+//! daemon's CPU is what the kernel accounts to its process, scans over the connections included. Kernel memory is the growth
 //! of slab and per-CPU memory (/proc/meminfo) over the same number of connections with and without acceleration.
 
 use std::io::{BufRead, BufReader, Write};
@@ -30,7 +30,7 @@ struct Args {
     /// Connections in each pod.
     #[arg(long, default_value_t = 100)]
     connections: usize,
-    /// Seconds of silence to measure. Reviews of many connections are minutes apart.
+    /// Seconds of silence to measure. Full resyncs of many connections are minutes apart.
     #[arg(long, default_value_t = 120)]
     seconds: u64,
     /// Connections that carry next to nothing and stay on TCP, instead of promoted ones.
@@ -52,7 +52,7 @@ const DESCRIPTORS_A_HOLDER: usize = 5_000;
 /// Requests that make a connection worth promoting, and those that do not.
 const BUSY: usize = 12;
 const QUIET: usize = 2;
-/// After the last exchange some passes look after what it left behind.
+/// After the last exchange some scans look after what it left behind.
 const SETTLING: Duration = Duration::from_secs(20);
 /// A new connection is busy with a request every so often.
 const EVERY: Duration = Duration::from_millis(2);
@@ -171,12 +171,12 @@ fn measure(args: &Args) -> Result<()> {
     let (cpu, start) = (cpu_seconds(pid)?, Instant::now());
     interrupt::window(Duration::from_secs(args.seconds))?;
     let share = 100.0 * (cpu_seconds(pid)? - cpu) / start.elapsed().as_secs_f64();
-    let pass = daemon.get("/status")?.body;
-    let pass: serde_json::Value = serde_json::from_str(&pass)?;
+    let status = daemon.get("/status")?.body;
+    let status: serde_json::Value = serde_json::from_str(&status)?;
     println!("[5/5] one busy connection among them");
     let promoted = promotion(&daemon, &pods)?;
     println!("daemon at rest: {share:.3} % of a core, {:.1} MB resident", resident_megabytes(pid)?);
-    println!("one review of {} sockets: {} us", 2 * total, pass["last_review_us"]);
+    println!("one full resync of {} sockets: {} us", 2 * total, status["last_resync_us"]);
     println!(
         "kernel memory per connection (both ends): {:.0} B plain, {:.0} B {kind}, {:.0} B more",
         plain_memory / total as f64,

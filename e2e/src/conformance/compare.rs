@@ -46,7 +46,7 @@ pub fn check(promotion: Promotion, behaviours: &[Behaviour]) -> Result<()> {
     Ok(())
 }
 
-/// What is known to differ may not, once, on a machine so busy that a pass took the socket out of the SOCKHASH in the
+/// What is known to differ may not, once, on a machine so busy that a scan took the socket out of the SOCKHASH in the
 /// middle. That it does not differ any more is said only after it has not several times.
 fn compare_again_if_known(theatre: &Theatre, behaviour: &Behaviour, pair: Pair) -> Result<Option<Difference>> {
     let mut difference = compare(theatre, behaviour, pair)?;

@@ -2,7 +2,7 @@
 //!
 //! * [`key`] who a socket is: addresses, the SOCKHASH key, the identity of a connection
 //! * [`connection`] what is kept per socket, and the records of both ends
-//! * [`lesson`] what is learnt of the connections of a port; [`habit`] how its application reads
+//! * [`port_history`] what is learnt of the connections of a port; [`habit`] how its application reads
 //! * [`policy`] what the daemon tells the programs about a pod, and the switches
 //! * [`offsets`] where the running kernel keeps its fields
 //! * [`reason`] why a message took the path it took; [`event`] what happened to a connection
@@ -14,23 +14,23 @@ pub mod connection;
 pub mod event;
 pub mod habit;
 pub mod key;
-pub mod lesson;
 pub mod names;
 pub mod offsets;
 pub mod policy;
+pub mod port_history;
 pub mod reason;
 pub mod records;
 pub mod visit;
 
-pub use connection::{AdoptSample, Connection, ConnectionRow, Counter, EndRecord};
+pub use connection::{Connection, ConnectionRow, Counter, EndRecord, ImportSample};
 pub use event::Event;
 pub use habit::PodHabits;
 pub use key::{EndId, Endpoint, Role, SocketKey};
-pub use lesson::{Lesson, LessonKey};
 pub use offsets::{Calls, Offsets};
 pub use policy::{PodEntry, Policy};
+pub use port_history::{PortHistory, PortKey};
 pub use reason::Reason;
-pub use visit::Mark;
+pub use visit::DirtySocket;
 
 /// Names the capability: its folder of pins.
 pub const NAME: &str = "redirect";

@@ -6,20 +6,20 @@
 //! * [`habits`] what follows from how its application was seen to read
 //! * [`leaving`] how a socket leaves the SOCKHASH
 //! * [`demands`] does the sender or the reader ask for what only TCP does
-//! * [`alive`] must this message take TCP so that the path stays alive
+//! * [`keepalive`] must this message take TCP so that the path stays alive
 //! * [`quota`] how many records a pod may have
-//! * [`attention`] is this candidate worth a visit now
-//! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`lesson`] is its port worth recording
+//! * [`eligibility`] is this candidate worth a visit now
+//! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`port_history`] is its port worth recording
 
-pub mod alive;
-pub mod attention;
 pub mod demands;
+pub mod eligibility;
 pub mod evidence;
 pub mod gain;
 pub mod habits;
+pub mod keepalive;
 pub mod leaving;
-pub mod lesson;
 pub mod pairing;
+pub mod port_history;
 pub mod quota;
 pub mod side;
 pub mod verdict;

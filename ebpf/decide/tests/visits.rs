@@ -1,5 +1,5 @@
 //! Two visits of one socket at once, played through in every interleaving by loom: one has decided that it leaves the SOCKHASH and
-//! takes it out, the other looks whether it may enter. What each writes is that of `demote.rs`, `promote.rs` and `record.rs` of the
+//! takes it out, the other looks whether it may enter. What each writes is that of `evict.rs`, `promote.rs` and `record.rs` of the
 //! programs; how they keep out of each other's way is that of `alone.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test: a lock that is poisoned has failed it already")]

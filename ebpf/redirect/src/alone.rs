@@ -1,5 +1,5 @@
 //! Visits of one socket come one after the other. They write its storage and its record as if they were alone, and several threads of
-//! the daemon, a review, uninstall and the next daemon may all run them at once: one that promotes a socket while another takes it
+//! the daemon, a full resync, uninstall and the next daemon may all run them at once: one that promotes a socket while another takes it
 //! out would leave it in the SOCKHASH under a key that nobody knows.
 //!
 //! Who comes second does not wait, but comes again. A program that has begun ends, whatever becomes of who runs it, so no

@@ -10,8 +10,8 @@ use meshaccel_abi::redirect::{Connection, Reason};
 use meshaccel_decide::redirect::gain;
 
 use crate::leaving::want;
-use crate::lesson;
 use crate::maps::ma_ends;
+use crate::port_history;
 
 /// After each message of a promoted socket.
 #[inline(always)]
@@ -60,7 +60,7 @@ fn give_up(connection: &mut Connection, reason: Reason) {
         connection.gain.no_gain = reason as u32;
         // SAFETY: no arguments.
         connection.gain.given_up_at = unsafe { bpf_ktime_get_ns() };
-        lesson::no_gain(connection);
+        port_history::no_gain(connection);
         want(&connection.id.peer(), reason as u32);
         want(&connection.id, reason as u32);
     }

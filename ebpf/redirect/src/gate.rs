@@ -22,19 +22,19 @@ use crate::observe::{FIRST, IPPROTO_TCP, argument, end, socket_of};
 /// At the beginning of read, readv, recvfrom and recvmsg.
 #[tracepoint]
 pub fn ma_gate(ctx: TracePointContext) -> u32 {
-    let _ = pass(argument(&ctx, FIRST));
+    let _ = wait_at(argument(&ctx, FIRST));
     0
 }
 
 /// The same once more: while the kernel takes a program off a tracepoint, which takes long, it does not let the same be attached.
 #[tracepoint]
 pub fn ma_gate_again(ctx: TracePointContext) -> u32 {
-    let _ = pass(argument(&ctx, FIRST));
+    let _ = wait_at(argument(&ctx, FIRST));
     0
 }
 
 #[inline(always)]
-fn pass(descriptor: u64) -> Option<()> {
+fn wait_at(descriptor: u64) -> Option<()> {
     let (_, socket) = socket_of(descriptor)?;
     if socket.protocol()? != IPPROTO_TCP {
         return None;

@@ -8,12 +8,12 @@ use core::ptr::{read_volatile, write_volatile};
 use meshaccel_abi::redirect::connection::SIDE_SIDECAR;
 use meshaccel_abi::redirect::habit::{ASKS, PORTS_OF_A_POD, READS_ODDLY, SPLICES};
 use meshaccel_abi::redirect::policy::KNOWN_PROXY;
-use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, LessonKey, SocketKey};
+use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, PortKey, SocketKey};
 use meshaccel_decide::redirect::habits::{Kernel, tells_readers_apart};
 
 use crate::barrier::{barrier, set};
 use crate::maps::{ma_habits, ma_pod_habits, ma_policies, offset};
-use crate::{counters, lesson};
+use crate::{counters, port_history};
 
 /// This kernel, as the daemon found it.
 #[inline(always)]
@@ -28,7 +28,7 @@ pub fn of_port(slot: u32, key: &SocketKey, id: &EndId) -> u32 {
     let everywhere =
         ma_pod_habits.get_ptr(slot).map_or(0, |pod| unsafe { read_volatile(&raw const (*pod).everywhere) });
     // SAFETY: one number is read, to which others may add meanwhile.
-    everywhere | unsafe { ma_habits.get(lesson::of(key, id)) }.map_or(0, |habits| *habits)
+    everywhere | unsafe { ma_habits.get(port_history::of(key, id)) }.map_or(0, |habits| *habits)
 }
 
 /// What is known of a sender's peer: its port's habits, which are kept until something is added for the peer's pod, and those
@@ -59,7 +59,7 @@ pub fn is_known(connection: &Connection) -> bool {
 
 /// Remembers a habit for a port of the pod in `slot`.
 #[inline(always)]
-pub fn learn(slot: u32, port: LessonKey, habit: u32) {
+pub fn learn(slot: u32, port: PortKey, habit: u32) {
     let Some(pod) = ma_pod_habits.get_ptr_mut(slot) else { return };
     if let Some(habits) = ma_habits.get_ptr_mut(port) {
         if set(habits, habit) & habit != 0 {

@@ -14,7 +14,7 @@ use crate::socket::Own;
 /// `struct bpf_iter_meta` (include/linux/bpf.h).
 #[repr(C)]
 pub struct Meta {
-    /// What the pass writes to.
+    /// What the run writes to.
     pub seq: *mut seq_file,
     pub session_id: u64,
     pub seq_num: u64,
@@ -32,7 +32,7 @@ pub struct FileIterator {
 }
 
 impl FileIterator {
-    /// The socket and its storage; `None` at the end of the pass and for all files but recorded sockets.
+    /// The socket and its storage; `None` at the end of the run and for all files but recorded sockets.
     #[inline(always)]
     pub fn read(ctx: *mut Self) -> Option<(Own, &'static mut Connection)> {
         // SAFETY: fields of the context; the verifier demands the null check. The helper takes any file.
@@ -53,7 +53,7 @@ impl FileIterator {
         Some((own, find(own.pointer())?))
     }
 
-    /// The file that the pass writes to.
+    /// The file that the run writes to.
     #[inline(always)]
     pub fn output(ctx: *mut Self) -> *mut seq_file {
         // SAFETY: fields of the context.

@@ -9,7 +9,7 @@ use meshaccel_abi::redirect::connection::{
 };
 use meshaccel_abi::redirect::policy::RETIRE;
 use meshaccel_abi::redirect::visit::{DONE, LEFT, PENDING, PENDING_GATE, WAKE};
-use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Mark, Policy, Reason};
+use meshaccel_abi::redirect::{Connection, DirtySocket, EndId, EndRecord, Event, Policy, Reason};
 use meshaccel_decide::redirect::leaving::{Attempt, Socket, attempt, drains, is_stuck};
 
 use crate::barrier::{add, barrier, replace};
@@ -17,7 +17,7 @@ use crate::maps::{ma_ends, ma_leavers};
 use crate::promote::unread;
 use crate::record::{is_no_gain, mark};
 use crate::socket::{Other, Own};
-use crate::{counters, demote, pair};
+use crate::{counters, evict, pair};
 
 /// How long an eagerly promoted active end may wait for its peer: 1 s.
 const GRACE: u64 = 1_000_000_000;
@@ -43,15 +43,15 @@ pub fn want(id: &EndId, reason: u32) {
     announce(id, record);
 }
 
-/// Tells the daemon of a socket that is to leave. Should there be no room (or no daemon), the review finds it.
+/// Tells the daemon of a socket that is to leave. Should there be no room (or no daemon), the full resync finds it.
 #[inline(always)]
 pub fn announce(id: &EndId, record: *const EndRecord) {
     // SAFETY: readable while the program runs (RCU); neither field ever changes.
     let (since, netns_cookie) = unsafe { ((*record).wanted_since, (*record).key.netns_cookie) };
-    let _ = ma_leavers.output(Mark { since, netns_cookie, id: *id, zero: 0 }, 0);
+    let _ = ma_leavers.output(DirtySocket { since, netns_cookie, id: *id, zero: 0 }, 0);
 }
 
-/// Why a promoted socket must leave, as a review sees it.
+/// Why a promoted socket must leave, as a full resync sees it.
 #[inline(always)]
 pub fn reason(own: Own, connection: &mut Connection, policy: &Policy, peer: &pair::Found) -> Option<Reason> {
     if policy.flags & RETIRE != 0 {
@@ -129,7 +129,7 @@ pub fn leave<const WHOLLY: bool>(own: Own, connection: &mut Connection) -> u32 {
         // Its reader may have been told that nothing was there, or less than there is.
         Attempt::Left if unread(own) => {
             // SAFETY: as above.
-            unsafe { write_volatile(&raw mut (*record).kick, 1) };
+            unsafe { write_volatile(&raw mut (*record).wake_reader, 1) };
             counters::event(Event::Rescued);
             WAKE | left
         }
@@ -208,14 +208,14 @@ impl<const WHOLLY: bool> Socket for Leaver<'_, WHOLLY> {
     #[inline(always)]
     fn remove(&mut self) {
         if WHOLLY {
-            demote::own(self.connection);
-            // When it may come back is for the next pass to say.
+            evict::own(self.connection);
+            // When it may come back is for the next scan to say.
             mark(self.connection);
         }
     }
 }
 
-/// A visit of the review: tries it, and tells the daemon when that does not succeed, for it may not know.
+/// A visit of the full resync: tries it, and tells the daemon when that does not succeed, for it may not know.
 #[inline(always)]
 pub fn reviewed(own: Own, connection: &mut Connection) -> u32 {
     let outcome = leave::<true>(own, connection);

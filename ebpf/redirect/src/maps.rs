@@ -9,12 +9,13 @@ use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf, SkSto
 use aya_ebpf::macros::btf_map;
 use meshaccel_abi::redirect::event::EVENT_CAPACITY;
 use meshaccel_abi::redirect::habit::MAX_HABITS;
-use meshaccel_abi::redirect::lesson::MAX_LESSONS;
 use meshaccel_abi::redirect::policy::MAX_PODS;
+use meshaccel_abi::redirect::port_history::MAX_HISTORIES;
 use meshaccel_abi::redirect::reason::REASON_CAPACITY;
 use meshaccel_abi::redirect::records::NUMBERS;
 use meshaccel_abi::redirect::{
-    Connection, Counter, EndId, EndRecord, Lesson, LessonKey, Mark, Offsets, PodEntry, PodHabits, Policy, SocketKey,
+    Connection, Counter, DirtySocket, EndId, EndRecord, Offsets, PodEntry, PodHabits, Policy, PortHistory, PortKey,
+    SocketKey,
 };
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
@@ -27,10 +28,10 @@ pub static ma_sockets: SockHash<SocketKey, 262_144> = SockHash::new();
 #[btf_map]
 pub static ma_connections: SkStorage<Connection> = SkStorage::new();
 
-/// The sockets that the next pass visits, by cookie. Those that are settled or quiet are not in it, so a node full of long-lived
+/// The sockets that the next scan visits, by cookie. Those that are settled or quiet are not in it, so a node full of long-lived
 /// connections costs nothing. Set at load.
 #[btf_map]
-pub static ma_marked: HashMap<u64, Mark, 262_144, NO_PREALLOC> = HashMap::new();
+pub static ma_dirty: HashMap<u64, DirtySocket, 262_144, NO_PREALLOC> = HashMap::new();
 
 /// Records of both ends by identity. Set at load. Not an LRU: a full table must leave what runs alone.
 #[btf_map]
@@ -62,7 +63,7 @@ pub static ma_events: PerCpuArray<u64, { EVENT_CAPACITY as usize }> = PerCpuArra
 
 /// Identities that user space has found for sockets older than the daemon, by socket cookie.
 #[btf_map]
-pub static ma_adopted: HashMap<u64, EndId, 65_536, NO_PREALLOC> = HashMap::new();
+pub static ma_imported: HashMap<u64, EndId, 65_536, NO_PREALLOC> = HashMap::new();
 
 /// Habits of pods as a whole, by slot.
 #[btf_map]
@@ -70,7 +71,7 @@ pub static ma_pod_habits: Array<PodHabits, { MAX_PODS as usize }> = Array::new()
 
 /// Habits of ports. Not an LRU: a pod must not push another's out (see `habits.rs`).
 #[btf_map]
-pub static ma_habits: HashMap<LessonKey, u32, { MAX_HABITS as usize }, NO_PREALLOC> = HashMap::new();
+pub static ma_habits: HashMap<PortKey, u32, { MAX_HABITS as usize }, NO_PREALLOC> = HashMap::new();
 
 /// Redirected bytes by slot.
 #[btf_map]
@@ -78,13 +79,13 @@ pub static ma_totals: PerCpuArray<u64, { MAX_PODS as usize }> = PerCpuArray::new
 
 /// What was learnt of the connections of a port.
 #[btf_map]
-pub static ma_lessons: LruHashMap<LessonKey, Lesson, { MAX_LESSONS as usize }> = LruHashMap::new();
+pub static ma_histories: LruHashMap<PortKey, PortHistory, { MAX_HISTORIES as usize }> = LruHashMap::new();
 
 /// Wakes the daemon. What is in it means nothing.
 #[btf_map]
 pub static ma_wake: RingBuf<u64, 4096> = RingBuf::new();
 
-/// 1: the daemon has been woken since its last pass began.
+/// 1: the daemon has been woken since its last scan began.
 #[btf_map]
 pub static ma_awake: Array<u32, 1> = Array::new();
 
@@ -92,9 +93,9 @@ pub static ma_awake: Array<u32, 1> = Array::new();
 #[btf_map]
 pub static ma_neighbours: Array<u32, 1> = Array::new();
 
-/// Promoted sockets that are to leave, as they are asked to: [`Mark`]s. What finds no room is left to the review.
+/// Promoted sockets that are to leave, as they are asked to: [`DirtySocket`]s. What finds no room is left to the full resync.
 #[btf_map]
-pub static ma_leavers: RingBuf<Mark, { 256 << 10 }> = RingBuf::new();
+pub static ma_leavers: RingBuf<DirtySocket, { 256 << 10 }> = RingBuf::new();
 
 /// Filled in by the loader from the kernel's BTF.
 #[unsafe(no_mangle)]

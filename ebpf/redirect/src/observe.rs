@@ -15,15 +15,15 @@ use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use meshaccel_abi::At;
 use meshaccel_abi::redirect::habit::{ASKS, SPLICES, TOGGLES};
-use meshaccel_abi::redirect::{EndId, EndRecord, LessonKey, Role};
+use meshaccel_abi::redirect::{EndId, EndRecord, PortKey, Role};
 use meshaccel_decide::redirect::habits::may_enter;
 
 use crate::barrier::set;
 use crate::gate::leaves_now;
 use crate::habits::{self, learn};
 use crate::leaving::want;
-use crate::lesson;
 use crate::maps::{ma_ends, ma_pods, offset};
+use crate::port_history;
 use crate::socket::Other;
 
 /// Offsets of the arguments in the events (format of syscalls/sys_enter_*).
@@ -131,7 +131,7 @@ pub fn look(file: Other, socket: Other, habit: u32) -> Option<u32> {
         // and what is promoted already is seen below.
         set(unsafe { &raw mut (*record).habits }, habit);
         // SAFETY: the key changes in its generation only.
-        learn(slot, lesson::of(unsafe { &(*record).key }, &id), habit);
+        learn(slot, port_history::of(unsafe { &(*record).key }, &id), habit);
     }
     let reason = may_enter(habit, &habits::kernel()).err()?;
     want(&id, reason as u32);
@@ -171,12 +171,12 @@ pub fn end(socket: Other, cookie: u64) -> Option<(EndId, *mut EndRecord)> {
 /// The port of a connection that is not recorded: the one that is not of the range from which the kernel picks (32768 and
 /// higher, by default).
 #[inline(always)]
-fn port_of_unknown(socket: Other, netns_cookie: u64) -> Option<LessonKey> {
+fn port_of_unknown(socket: Other, netns_cookie: u64) -> Option<PortKey> {
     const PICKED: u16 = 32_768;
     let local: u16 = socket.read(offset!(local_port))?;
     let remote = u16::from_be(socket.read(offset!(remote_port))?);
     let (port, role) = if local < PICKED || remote >= PICKED { (local, Role::Passive) } else { (remote, Role::Active) };
-    Some(LessonKey { netns_cookie, port, role: role as u16, zero: 0 })
+    Some(PortKey { netns_cookie, port, role: role as u16, zero: 0 })
 }
 
 /// The file and the `sock` behind a descriptor of the current task; `None`: it is no socket.

@@ -11,8 +11,8 @@ use meshaccel_decide::redirect::demands;
 use meshaccel_decide::redirect::evidence::{Evidence, READ_FIRST, worth};
 use meshaccel_decide::redirect::gain::back_at;
 use meshaccel_decide::redirect::habits::may_enter;
-use meshaccel_decide::redirect::lesson::goes_by_others;
 use meshaccel_decide::redirect::pairing::{Stay, peer_goes_first};
+use meshaccel_decide::redirect::port_history::goes_by_others;
 
 use crate::barrier::barrier;
 use crate::leaving::want;
@@ -20,7 +20,7 @@ use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::record::{is_no_gain, mark_end};
 use crate::socket::{Other, Own};
 use crate::switch::is_off;
-use crate::{counters, habits, lesson, pair};
+use crate::{counters, habits, pair, port_history};
 
 #[inline(always)]
 pub fn candidate(own: Own, connection: &mut Connection, policy: &Policy, peer: pair::Found) {
@@ -41,7 +41,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     if policy.flags & ENFORCE == 0 {
         return Err(Reason::NotEnforced);
     }
-    // Whoever uninstalls has switched the node off, and takes sockets out while a daemon may still run passes.
+    // Whoever uninstalls has switched the node off, and takes sockets out while a daemon may still run scans.
     if is_off(NODE_SWITCH) {
         return Err(Reason::SwitchedOff);
     }
@@ -49,7 +49,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     // SAFETY: readable while the program runs (RCU).
     let left_for = unsafe { (*record).left_for };
     // The same question at both ends, so that they enter together: one that is there alone gains nothing. It comes early, since
-    // most connections of most nodes are quiet, and all are reviewed.
+    // most connections of most nodes are quiet, and all are looked at.
     if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
         return Err(Reason::Candidate);
     }
@@ -71,7 +71,7 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
         }
     }
     let age = now.wrapping_sub(connection.recorded_at);
-    let no_gain_before = goes_by_others(connection.membership.leaves, age) && lesson::no_gain_before(connection);
+    let no_gain_before = goes_by_others(connection.membership.leaves, age) && port_history::no_gain_before(connection);
     if policy.flags & EAGER == 0 || no_gain || no_gain_before {
         weigh(own, connection, policy, no_gain_before)?;
     }
@@ -113,8 +113,8 @@ fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRec
     connection.membership.unread_since = if unread(own) { connection.membership.promoted_at } else { 0 };
     connection.membership.copied_seen = connection.membership.copied_at_promotion;
     counters::event(Event::PromotedLate);
-    lesson::gained(connection);
-    // It shall come at once, not when a review finds it: alone, this one leaves again.
+    port_history::gained(connection);
+    // It shall come at once, not when a full resync finds it: alone, this one leaves again.
     if peer.state == STATE_CANDIDATE {
         mark_peer(&peer.key, connection.id.peer());
     }

@@ -7,10 +7,10 @@ use aya_ebpf::bindings::{BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
 use meshaccel_abi::redirect::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::redirect::policy::ENFORCE;
-use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Mark, Policy, Reason, SocketKey};
+use meshaccel_abi::redirect::{Connection, DirtySocket, EndId, EndRecord, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::redirect::side::side;
 
-use crate::maps::{address, ma_connections, ma_ends, ma_marked, ma_pods, ma_policies, ma_totals};
+use crate::maps::{address, ma_connections, ma_dirty, ma_ends, ma_pods, ma_policies, ma_totals};
 use crate::socket::Own;
 use crate::wake::wake;
 use crate::{counters, quota};
@@ -22,7 +22,7 @@ pub fn find(socket: *mut c_void) -> Option<&'static mut Connection> {
     unsafe { bpf_sk_storage_get(address(&ma_connections), socket, null_mut(), 0).cast::<Connection>().as_mut() }
 }
 
-/// Has the next pass visit a socket, and soon. When the table is full it is left to the review. Not inlined:
+/// Has the next scan visit a socket, and soon. When the table is full it is left to the full resync. Not inlined:
 /// the value would take 40 bytes of the stack for each of its callers.
 #[inline(never)]
 pub fn mark(connection: &Connection) {
@@ -34,8 +34,8 @@ pub fn mark(connection: &Connection) {
 pub fn mark_end(key: &SocketKey, id: EndId) {
     // SAFETY: no arguments.
     let since = unsafe { bpf_ktime_get_ns() };
-    let mark = Mark { since, netns_cookie: key.netns_cookie, id, zero: 0 };
-    if ma_marked.insert(key.socket_cookie, mark, 0).is_ok() {
+    let mark = DirtySocket { since, netns_cookie: key.netns_cookie, id, zero: 0 };
+    if ma_dirty.insert(key.socket_cookie, mark, 0).is_ok() {
         wake();
     }
 }
@@ -44,7 +44,7 @@ pub fn mark_end(key: &SocketKey, id: EndId) {
 #[inline(always)]
 pub fn marked_since(connection: &Connection) -> Option<u64> {
     // SAFETY: one field is read, which may change meanwhile.
-    unsafe { ma_marked.get(connection.key.socket_cookie) }.map(|mark| mark.since)
+    unsafe { ma_dirty.get(connection.key.socket_cookie) }.map(|mark| mark.since)
 }
 
 /// Its record is no longer there. `slot`: its pod's. False: it was not.
@@ -60,7 +60,7 @@ pub fn forget(id: EndId, slot: u32) -> bool {
 /// Has it visited no more.
 #[inline(always)]
 pub fn unmark(connection: &Connection) {
-    let _ = ma_marked.remove(connection.key.socket_cookie);
+    let _ = ma_dirty.remove(connection.key.socket_cookie);
 }
 
 /// A socket may have been taken out of the SOCKHASH where its storage was out of reach; the record tells.
@@ -108,7 +108,7 @@ pub fn to_candidate(connection: &mut Connection) {
     connection.reason = Reason::Candidate as u32;
 }
 
-/// Adds what this end has redirected since the last time to its pod's total: at reviews and at the end, not for each message.
+/// Adds what this end has redirected since the last time to its pod's total: at full resyncs and at the end, not for each message.
 #[inline(always)]
 pub fn account(connection: &mut Connection) {
     let bytes = connection.sender.redirected.bytes.wrapping_sub(connection.accounted);
@@ -143,7 +143,7 @@ pub fn policy_in(slot: u32, netns_cookie: u64) -> Option<&'static Policy> {
     if policy.netns_cookie == netns_cookie { Some(policy) } else { None }
 }
 
-/// Records a connection that has been open for a while, and has the next pass visit it. Gives its policy when that enforces;
+/// Records a connection that has been open for a while, and has the next scan visit it. Gives its policy when that enforces;
 /// `None` also when its pod is not selected (any more), or a table is full.
 #[inline(always)]
 pub fn record_open(socket: *mut c_void, own: Own, key: &SocketKey, id: EndId) -> Option<&'static Policy> {
@@ -196,7 +196,7 @@ pub fn record(
         left_for: 0,
         wanted: 0,
         habits: 0,
-        kick: 0,
+        wake_reader: 0,
         sent: 0,
         gated: 0,
         redirected_to: 0,

@@ -1,17 +1,17 @@
 //! TCP reports the first round trips of a socket (BPF_SOCK_OPS_RTT_CB, Linux 5.3), a few dozen at most. So nobody need visit a
-//! candidate that carries nothing: it is marked for the promoting pass when it has carried enough to be judged.
+//! candidate that carries nothing: it becomes dirty when it has carried enough to be judged.
 
 use aya_ebpf::bindings::{BPF_SOCK_OPS_RTT_CB_FLAG, BPF_SOCK_OPS_STATE_CB_FLAG};
 use aya_ebpf::programs::SockOpsContext;
 use meshaccel_abi::redirect::Connection;
 use meshaccel_abi::redirect::policy::{EAGER, ENFORCE};
-use meshaccel_decide::redirect::attention::{is_due, is_known};
+use meshaccel_decide::redirect::eligibility::{is_due, is_known};
 
 use crate::context::socket;
 use crate::maps::ma_neighbours;
 use crate::record::{find, mark, policy_in};
 use crate::socket::Own;
-use crate::{outlived, room};
+use crate::{deferred, room};
 
 /// Asks for the reports. False when that is refused, or when another program has asked already: who wants them cannot be told
 /// from the socket's flag.
@@ -27,7 +27,7 @@ pub fn look(ctx: &SockOpsContext) {
     let Some((socket, own)) = socket(ctx) else { return };
     let is_known = match find(socket) {
         Some(connection) => candidate(ctx, own, connection),
-        None => outlived::look(ctx, socket, own),
+        None => deferred::look(ctx, socket, own),
     };
     if !is_known {
         return;

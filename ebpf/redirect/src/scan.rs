@@ -8,7 +8,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_seq_write;
-use meshaccel_abi::redirect::visit::{PASS, REVIEW, Scanned};
+use meshaccel_abi::redirect::visit::{RESYNC, SCAN, Scanned};
 
 use crate::iterator::{Meta, StorageIterator, TcpIterator};
 use crate::record::find;
@@ -17,30 +17,30 @@ use crate::visit::look_scanned;
 
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 #[unsafe(no_mangle)]
-pub fn ma_own_pass(ctx: *mut StorageIterator) -> u32 {
+pub fn ma_own_scan(ctx: *mut StorageIterator) -> u32 {
     // SAFETY: fields of the context.
-    unsafe { scan((*ctx).meta, (*ctx).socket, PASS) }
+    unsafe { scan((*ctx).meta, (*ctx).socket, SCAN) }
 }
 
 #[unsafe(link_section = "iter/bpf_sk_storage_map")]
 #[unsafe(no_mangle)]
-pub fn ma_own_review(ctx: *mut StorageIterator) -> u32 {
+pub fn ma_own_resync(ctx: *mut StorageIterator) -> u32 {
     // SAFETY: fields of the context.
-    unsafe { scan((*ctx).meta, (*ctx).socket, REVIEW) }
+    unsafe { scan((*ctx).meta, (*ctx).socket, RESYNC) }
 }
 
 #[unsafe(link_section = "iter/tcp")]
 #[unsafe(no_mangle)]
-pub fn ma_scan_pass(ctx: *mut TcpIterator) -> u32 {
+pub fn ma_ns_scan(ctx: *mut TcpIterator) -> u32 {
     // SAFETY: fields of the context.
-    unsafe { scan((*ctx).meta, (*ctx).socket, PASS) }
+    unsafe { scan((*ctx).meta, (*ctx).socket, SCAN) }
 }
 
 #[unsafe(link_section = "iter/tcp")]
 #[unsafe(no_mangle)]
-pub fn ma_scan_review(ctx: *mut TcpIterator) -> u32 {
+pub fn ma_ns_resync(ctx: *mut TcpIterator) -> u32 {
     // SAFETY: fields of the context.
-    unsafe { scan((*ctx).meta, (*ctx).socket, REVIEW) }
+    unsafe { scan((*ctx).meta, (*ctx).socket, RESYNC) }
 }
 
 #[inline(always)]

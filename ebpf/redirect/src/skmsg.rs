@@ -15,7 +15,7 @@ use meshaccel_abi::redirect::{Connection, EndRecord, Event, Policy, Reason};
 use meshaccel_decide::redirect::demands::Reading;
 use meshaccel_decide::redirect::habits::may_receive;
 use meshaccel_decide::redirect::verdict::{Peer, Queue, Sender, verdict};
-use meshaccel_decide::redirect::{alive, leaving};
+use meshaccel_decide::redirect::{keepalive, leaving};
 
 use crate::barrier::barrier;
 use crate::leaving::want;
@@ -91,7 +91,7 @@ fn too_late(connection: &Connection) -> bool {
     ma_ends.get_ptr(connection.id.peer()).is_some_and(|peer| unsafe { (*peer).habits } & SPLICES != 0)
 }
 
-/// Whoever finds no gain leaves at the next pass. Should none come, because no daemon runs or the reader does not read, it is
+/// Whoever finds no gain leaves at the next scan. Should none come, because no daemon runs or the reader does not read, it is
 /// found out again.
 #[inline(always)]
 fn gain(connection: &mut Connection) -> Option<Reason> {
@@ -177,7 +177,7 @@ fn sender(
         let peer = record::policy_in(connection.peer.slot, connection.peer.key.netns_cookie);
         peer_enforced = peer.is_some_and(|peer| peer.flags & ENFORCE != 0);
         // The way leads through both pods.
-        keep_alive = alive::between_pods(peer.map_or(keep_alive, |peer| keep_alive.min(interval.of(peer))));
+        keep_alive = keepalive::between_pods(peer.map_or(keep_alive, |peer| keep_alive.min(interval.of(peer))));
     }
     // SAFETY: no arguments. Coarse (to a timer tick) is enough for seconds, and costs next to nothing.
     let idle = unsafe { bpf_ktime_get_coarse_ns() }.saturating_sub(connection.sender.passed_at);
@@ -185,7 +185,7 @@ fn sender(
         node_off: is_off(NODE_SWITCH),
         pod_off: is_off(POD_SWITCHES + connection.slot) || (!same_pod && is_off(POD_SWITCHES + connection.peer.slot)),
         enforced: policy.flags & ENFORCE != 0 && peer_enforced,
-        path: alive::path(idle, keep_alive, size),
+        path: keepalive::path(idle, keep_alive, size),
         no_gain,
         peer_refuses,
         sending: own.sending(call::flags()),

@@ -24,7 +24,7 @@ use crate::context::{identity, key, socket};
 use crate::maps::{ma_ends, ma_sockets, offset};
 use crate::record::{self, policy_of};
 use crate::socket::{Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
-use crate::{counters, demote, habits, lesson, pair, round_trip};
+use crate::{counters, evict, habits, pair, port_history, round_trip};
 
 #[sock_ops]
 pub fn ma_sockops(ctx: SockOpsContext) -> u32 {
@@ -48,10 +48,10 @@ fn established(ctx: &SockOpsContext, role: Role) {
     let id = identity(ctx, role);
     if let Some(earlier) = record::find(socket) {
         // connect(AF_UNSPEC), and then connect again: nothing of the earlier connection may be read from this one.
-        demote::remove(earlier.id, earlier.key);
+        evict::remove(earlier.id, earlier.key);
         record::forget(earlier.id, earlier.slot);
     }
-    if lesson::skips(&key, &id) && round_trip::watch(ctx) {
+    if port_history::skips(&key, &id) && round_trip::watch(ctx) {
         counters::event(Event::NotRecorded);
         return;
     }
@@ -82,7 +82,7 @@ fn promote(ctx: &SockOpsContext, own: Own, connection: &mut Connection, policy: 
     if may_enter(habits::of_port(connection.slot, &connection.key, &connection.id), &habits::kernel()).is_err() {
         return;
     }
-    // Whether an application's descriptor is non-blocking is not known before it has one: the first pass looks.
+    // Whether an application's descriptor is non-blocking is not known before it has one: the first scan looks.
     if connection.side != SIDE_SIDECAR && offset!(blocking_waits) == 0 {
         return;
     }
@@ -144,11 +144,11 @@ fn state_changed(ctx: &SockOpsContext) {
     if let Some(policy) = record::policy_in(connection.slot, connection.key.netns_cookie) {
         record::account(connection);
         if policy.flags & ENFORCE != 0 {
-            lesson::ended(connection);
+            port_history::ended(connection);
         }
     }
     if own.redirected_queue_empty() == Some(true) || disconnects(ctx.arg(0), own) {
-        demote::remove(connection.id, connection.key);
+        evict::remove(connection.id, connection.key);
     }
     record::forget(connection.id, connection.slot);
     record::unmark(connection);

@@ -1,7 +1,7 @@
 //! Visits one recorded socket, whichever network namespace it is in. The daemon runs it (see `meshaccel_abi::redirect::visit`) for the
-//! marked ones often, since they are few: a candidate that is not promoted within seconds is left to the review. For those that
+//! dirty ones often, since they are few: a candidate that is not promoted within seconds is left to the full resync. For those that
 //! are to leave at once, and again within milliseconds. And for all of them now and then, and when something has changed: the
-//! review, which finds what must leave.
+//! full resync, which finds what must leave.
 //!
 //! A program that is run on demand must come by its sockets itself. A promoted one is had from the SOCKHASH; any other by its
 //! addresses, in the network namespace that the daemon has entered. Either is taken for what the record means only if it has the
@@ -18,19 +18,19 @@ use aya_ebpf::programs::TcContext;
 use meshaccel_abi::redirect::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::redirect::policy::EAGER;
 use meshaccel_abi::redirect::visit::{
-    DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, MARKED, OUT_OF_REACH, PASS, PENDING, REMOVED, REVIEW, SWEEP, WAKE,
+    DIRTY, DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, OUT_OF_REACH, PENDING, REMOVED, RESYNC, SCAN, SWEEP, WAKE,
 };
 use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::redirect::habits::may_enter;
 use meshaccel_decide::redirect::side::side;
-use meshaccel_decide::redirect::{attention, demands};
+use meshaccel_decide::redirect::{demands, eligibility};
 
 use crate::leaving::{self, leave, want};
-use crate::maps::{address, ma_ends, ma_marked, ma_sockets, offset};
+use crate::maps::{address, ma_dirty, ma_ends, ma_sockets, offset};
 use crate::promote::candidate;
 use crate::record::{account, find, forget, mark, marked_since, policy_in, refresh, unmark};
 use crate::socket::{Other, Own, TCP_CLOSE};
-use crate::{alone, counters, demote, gate, habits, pair};
+use crate::{alone, counters, evict, gate, habits, pair};
 
 #[classifier]
 pub fn ma_visit(ctx: TcContext) -> i32 {
@@ -66,7 +66,7 @@ fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32
         if forget(id, slot) {
             counters::event(Event::Swept);
         }
-        let _ = ma_marked.remove(key.socket_cookie);
+        let _ = ma_dirty.remove(key.socket_cookie);
         return GONE;
     }
     match purpose {
@@ -87,9 +87,9 @@ fn visited(record: *const EndRecord, purpose: u32) -> u32 {
     // SAFETY: readable while the program runs (RCU).
     let is_promoted = unsafe { read_volatile(&raw const (*record).state) } != STATE_CANDIDATE;
     match purpose {
-        PASS => MARKED,
-        REVIEW if is_promoted => DONE | IS_PROMOTED | IS_PAIRED,
-        REVIEW => DONE,
+        SCAN => DIRTY,
+        RESYNC if is_promoted => DONE | IS_PROMOTED | IS_PAIRED,
+        RESYNC => DONE,
         _ => PENDING,
     }
 }
@@ -103,7 +103,7 @@ fn reach_and_look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, record: *m
         return PENDING;
     }
     if !WHOLLY && purpose == REMOVED {
-        demote::removed(id, key);
+        evict::removed(id, key);
         return DONE;
     }
     let socket = reach(skb, &key, state);
@@ -137,14 +137,14 @@ pub fn look_scanned(own: Own, connection: &mut Connection, purpose: u32) -> u32 
 fn look_at(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
     let outcome = match purpose {
         LEAVE => leaves::<true>(own, connection, purpose),
-        _ => visit(own, connection, purpose == REVIEW),
+        _ => visit(own, connection, purpose == RESYNC),
     };
     let promoted = if connection.membership.state == STATE_CANDIDATE { 0 } else { IS_PROMOTED };
     let paired = if connection.peer.state == PEER_UNKNOWN { 0 } else { IS_PAIRED };
     outcome | promoted | paired
 }
 
-/// Most records are removed by sock_ops when the socket closes; adopted sockets have no such callback, and nobody listens while
+/// Most records are removed by sock_ops when the socket closes; imported sockets have no such callback, and nobody listens while
 /// no program is attached. TCP sockets are SLAB_TYPESAFE_BY_RCU: the address may hold another socket by now, which has
 /// another cookie.
 #[inline(always)]
@@ -187,16 +187,16 @@ struct Tuple<A> {
     ports: [[u8; 2]; 2],
 }
 
-/// It stays on TCP, and no pass comes for it: whoever is bound to a device, for one, is not found by its addresses. One that ought
+/// It stays on TCP, and no scan comes for it: whoever is bound to a device, for one, is not found by its addresses. One that ought
 /// to be in the SOCKHASH was taken out by the kernel; what others know of its stay there must not be applied to a later one.
 #[inline(never)]
 fn out_of_reach<const WHOLLY: bool>(id: &EndId, key: &SocketKey, state: u32) -> u32 {
-    let _ = ma_marked.remove(key.socket_cookie);
+    let _ = ma_dirty.remove(key.socket_cookie);
     if state != STATE_CANDIDATE {
         if WHOLLY {
-            demote::remove(*id, *key);
+            evict::remove(*id, *key);
         } else {
-            demote::removed(*id, *key);
+            evict::removed(*id, *key);
         }
     }
     OUT_OF_REACH
@@ -212,17 +212,17 @@ fn leaves<const WHOLLY: bool>(own: Own, connection: &mut Connection, purpose: u3
     leave::<WHOLLY>(own, connection)
 }
 
-/// Of any socket in a review, else of a marked one.
+/// Of any socket in a full resync, else of a dirty one.
 #[inline(always)]
-fn visit(own: Own, connection: &mut Connection, reviews: bool) -> u32 {
+fn visit(own: Own, connection: &mut Connection, resyncs: bool) -> u32 {
     let (before, mut since) = (connection.reason, 0);
-    if reviews {
+    if resyncs {
         judge(own, connection);
     } else {
-        let Some(marked) = marked_since(connection) else { return DONE };
-        since = marked;
+        let Some(dirty) = marked_since(connection) else { return DONE };
+        since = dirty;
     }
-    match (move_on(own, connection, reviews), reviews) {
+    match (move_on(own, connection, resyncs), resyncs) {
         (Some(policy), true) => reviewed(own, connection, policy, before),
         (Some(_), false) => passed(own, connection, since),
         (None, true) => DONE,
@@ -239,7 +239,7 @@ fn passed(own: Own, connection: &mut Connection, since: u64) -> u32 {
         connection.baseline.segments_seen = segments(own);
         unmark(connection);
     }
-    if marked_since(connection).is_some() { MARKED } else { DONE }
+    if marked_since(connection).is_some() { DIRTY } else { DONE }
 }
 
 #[inline(never)]
@@ -254,7 +254,7 @@ fn reviewed(own: Own, connection: &mut Connection, policy: &Policy, before: u32)
         return WAKE;
     }
     if connection.membership.state == STATE_CANDIDATE
-        && attention::is_due(policy.flags & EAGER != 0, own.segments_in(), own.segments_out())
+        && eligibility::is_due(policy.flags & EAGER != 0, own.segments_in(), own.segments_out())
         && (connection.baseline.segments_seen != segments(own) || connection.reason != before)
         && marked_since(connection).is_none()
     {
@@ -267,7 +267,7 @@ fn reviewed(own: Own, connection: &mut Connection, policy: &Policy, before: u32)
 #[inline(always)]
 fn must_wake(connection: &Connection) -> bool {
     // SAFETY: readable while the program runs (RCU).
-    ma_ends.get_ptr(connection.id).is_some_and(|record| unsafe { (*record).kick } != 0)
+    ma_ends.get_ptr(connection.id).is_some_and(|record| unsafe { (*record).wake_reader } != 0)
 }
 
 /// Has it been visited for long enough in vain?
@@ -275,7 +275,7 @@ fn must_wake(connection: &Connection) -> bool {
 fn is_over(connection: &Connection, since: u64) -> bool {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
-    attention::is_over(now, since, connection.membership.left_at, connection.membership.leaves)
+    eligibility::is_over(now, since, connection.membership.left_at, connection.membership.leaves)
 }
 
 /// Data segments both ways.
@@ -284,10 +284,10 @@ fn segments(own: Own) -> u32 {
     own.segments_in().wrapping_add(own.segments_out())
 }
 
-/// What its state and its policy ask for. `None`: there is no policy. Not inlined: the compiler would make two of it, a review's
-/// and a pass's, and most of the time until a node is accelerated is the verifier's.
+/// What its state and its policy ask for. `None`: there is no policy. Not inlined: the compiler would make two of it, a full resync's
+/// and a scan's, and most of the time until a node is accelerated is the verifier's.
 #[inline(never)]
-fn move_on(own: Own, connection: &mut Connection, reviews: bool) -> Option<&'static Policy> {
+fn move_on(own: Own, connection: &mut Connection, resyncs: bool) -> Option<&'static Policy> {
     refresh(connection);
     // Without a policy its pod's slot has been freed, which happens only when the pod's network namespace is gone or
     // after everything in it was retired.
@@ -298,11 +298,11 @@ fn move_on(own: Own, connection: &mut Connection, reviews: bool) -> Option<&'sta
         return Some(policy);
     }
     let reason = leaving::reason(own, connection, policy, &peer);
-    let reason = reason.or_else(|| if reviews { reads_wrongly(own, connection) } else { None });
+    let reason = reason.or_else(|| if resyncs { reads_wrongly(own, connection) } else { None });
     if let Some(reason) = reason {
         want(&connection.id, reason as u32);
-    } else if !reviews && connection.peer.state != PEER_UNKNOWN {
-        // Of an end whose peer is not known yet, the next pass will see whether it came.
+    } else if !resyncs && connection.peer.state != PEER_UNKNOWN {
+        // Of an end whose peer is not known yet, the next scan will see whether it came.
         unmark(connection);
     }
     Some(policy)

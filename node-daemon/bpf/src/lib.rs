@@ -3,17 +3,17 @@
 //!
 //! * [`pins`] the folder in bpffs: a column for each capability, in it a folder for each layout
 //! * [`program`] loads programs; [`verifier`] why the kernel refused one
-//! * [`btf`] the kernel's type information; [`fields`] finds in it what programs load; [`casts`] how programs read other objects
-//! * [`maps`] opens pinned maps; [`ring`] waits for programs; [`passes`] runs iterators
+//! * [`btf`] the kernel's type information; [`fields`] finds in it what programs load; [`rdonly_cast`] how programs read other objects
+//! * [`maps`] opens pinned maps; [`ring`] waits for programs; [`iterator`] runs iterators
 //! * [`sys`] the system calls that no library wraps
 
 pub mod btf;
-pub mod casts;
 pub mod fields;
+pub mod iterator;
 pub mod maps;
-pub mod passes;
 pub mod pins;
 pub mod program;
+pub mod rdonly_cast;
 pub mod ring;
 pub mod sys;
 pub mod verifier;

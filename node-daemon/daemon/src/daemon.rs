@@ -153,7 +153,7 @@ impl Daemon {
     fn report(&mut self) {
         let lost = match &self.source {
             Source::Manifests(_) => None,
-            Source::Cluster(cluster) => cluster.contact().lost_for(),
+            Source::Cluster(cluster) => cluster.api_health().lost_for(),
         };
         self.status.update(|s| s.out_of_touch_s = lost.as_ref().map(|(since, _)| since.as_secs()));
         let Some(reporter) = &self.reporter else { return };

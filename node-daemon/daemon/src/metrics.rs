@@ -44,7 +44,7 @@ impl Scrape {
         family(
             encoder,
             "connections",
-            "Recorded sockets (two a connection) as of the last review",
+            "Recorded sockets (two a connection) as of the last full resync",
             "state",
             &states,
             gauge,
@@ -70,14 +70,14 @@ impl Scrape {
             &unsupported,
             gauge,
         )?;
-        let review = ConstGauge::new(status.redirect.last_review_us as f64 / 1e6);
+        let resync = ConstGauge::new(status.redirect.last_resync_us as f64 / 1e6);
         let descriptor = encoder.encode_descriptor(
-            "last_review",
-            "Duration of the last review of all recorded sockets",
+            "last_resync",
+            "Duration of the last full resync of all recorded sockets",
             Some(&Unit::Seconds),
-            review.metric_type(),
+            resync.metric_type(),
         )?;
-        review.encode(descriptor)
+        resync.encode(descriptor)
     }
 }
 

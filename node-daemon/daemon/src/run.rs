@@ -21,7 +21,7 @@ pub fn run(args: &Run) -> Result<ExitCode, Error> {
         let config = Config::infer().await.map_err(|error| Error::Kubeconfig(error.into()))?;
         let client = Client::try_from(config).map_err(|error| Error::Kubeconfig(error.into()))?;
         let cluster = Cluster::watch(&client, &args.node_name, meshaccel_redirect::select::is_read);
-        let reporter = Reporter::start(client, &args.node_name, cluster.contact().clone());
+        let reporter = Reporter::start(client, &args.node_name, cluster.api_health().clone());
         Ok(Mode { source: Source::Cluster(cluster), reporter: Some(reporter), uninstall_on_exit: false })
     }))
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use meshaccel_abi::redirect::Policy;
 use meshaccel_abi::redirect::policy::SWITCH_ON;
+use meshaccel_bpf::iterator::LinkedIterator;
 use meshaccel_bpf::maps::MapsError;
-use meshaccel_bpf::passes::Pass;
 use meshaccel_bpf::sys::netns::Namespace;
 use meshaccel_model::NetnsCookie;
 
 use crate::kernel::maps::Maps;
-use crate::kernel::passes;
+use crate::kernel::rows;
 use crate::plan::Action;
 
 /// Carries out `actions` in order. An action that fails is reported and the rest goes on: the next plan will hold it
@@ -19,11 +19,11 @@ use crate::plan::Action;
 pub fn apply(
     actions: &[Action],
     maps: &mut Maps,
-    adopt: &Pass,
-    residents: &BTreeMap<NetnsCookie, &Namespace>,
+    import: &LinkedIterator,
+    by_cookie: &BTreeMap<NetnsCookie, &Namespace>,
 ) -> Vec<MapsError> {
     let mut failures = Vec::new();
-    let mut adopting = Vec::new();
+    let mut importing = Vec::new();
     for action in actions {
         tracing::debug!(?action, "Applied action");
         let result = match action {
@@ -38,8 +38,8 @@ pub fn apply(
                 tracing::info!(pod = %pod.pod, netns_cookie = pod.cookie.0, "Selected pod");
                 maps.add_pod(pod)
             }
-            Action::Adopt(cookie) => {
-                adopting.extend(residents.get(cookie));
+            Action::Import(cookie) => {
+                importing.extend(by_cookie.get(cookie));
                 Ok(())
             }
             Action::RemovePod(cookie) => {
@@ -50,11 +50,11 @@ pub fn apply(
         };
         failures.extend(result.err());
     }
-    if !adopting.is_empty() {
-        // Those within the pod. Connections to other pods are for `node/adoption.rs`.
-        let sockets = passes::adopt(adopt, maps, &adopting);
+    if !importing.is_empty() {
+        // Those within the pod. Connections to other pods are for `node/importing.rs`.
+        let sockets = rows::import(import, maps, &importing);
         if sockets > 0 {
-            tracing::info!(sockets, "Adopted connections that were open already");
+            tracing::info!(sockets, "Imported connections that were open already");
         }
     }
     failures

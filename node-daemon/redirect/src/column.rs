@@ -15,7 +15,7 @@ use tokio::time::sleep_until;
 use crate::installation::{Installation, Options};
 use crate::report::{Seen, report};
 use crate::same;
-use crate::select::{Selection, names, select};
+use crate::select::{Selection, select, selects_node};
 use crate::status::Status;
 
 /// How often selected pods are looked for again (a namespace may appear or vanish without a change of the objects).
@@ -88,7 +88,7 @@ impl Redirect {
         // Before everything was seen once nobody knows what must go.
         let Some((objects, selection)) = &self.world else { return };
         let node = objects.node.as_deref();
-        let needed = node.is_none() || objects.accelerations.iter().any(|one| names(&one.object, node));
+        let needed = node.is_none() || objects.accelerations.iter().any(|one| selects_node(&one.object, node));
         let installed = if needed { self.installation.install().map_err(Failure::from) } else { Ok(()) };
         let reconciled = self.installation.reconcile(selection);
         // Perhaps that was the last pod.
@@ -136,7 +136,7 @@ impl Redirect {
 
     /// Gives the time until the next scan.
     fn scan(&mut self) -> Duration {
-        let (pause, tally) = match self.installation.pass() {
+        let (pause, tally) = match self.installation.scan() {
             Ok(done) => done,
             Err(error) => {
                 tracing::error!(error = %Chain(&error), "Could not look at the connections");
@@ -145,7 +145,7 @@ impl Redirect {
         };
         self.change(|status| {
             status.connections = tally.total();
-            status.last_review_us = u64::try_from(tally.took.as_micros()).unwrap_or(u64::MAX);
+            status.last_resync_us = u64::try_from(tally.took.as_micros()).unwrap_or(u64::MAX);
         });
         pause
     }
@@ -159,7 +159,7 @@ impl Redirect {
     fn due(&self) -> Instant {
         let expecting = self.installation.is_expecting(Instant::now()).then_some(self.next.try_again);
         let other = [self.next.scan, self.look_due(), self.next.tidying];
-        let sooner = expecting.into_iter().chain(self.installation.adoption_is_due());
+        let sooner = expecting.into_iter().chain(self.installation.import_is_due());
         other.into_iter().chain(sooner).fold(self.next.scan, Instant::min)
     }
 
@@ -175,8 +175,8 @@ impl Redirect {
             self.next.try_again = Instant::now() + LOOK_SOON;
         } else if self.next.scan <= now {
             self.next.scan = Instant::now() + self.scan();
-        } else if self.installation.adoption_is_due().is_some_and(|due| due <= now) {
-            self.installation.adopt();
+        } else if self.installation.import_is_due().is_some_and(|due| due <= now) {
+            self.installation.import();
         } else if self.next.tidying <= now {
             self.next.tidying = Instant::now() + TIDY;
             self.installation.forget_old();

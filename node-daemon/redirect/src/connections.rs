@@ -10,7 +10,7 @@ use meshaccel_bpf::pins::Layout;
 use self::row::{Row, Standing};
 use crate::Error;
 use crate::kernel::maps::Maps;
-use crate::kernel::passes;
+use crate::kernel::rows;
 use crate::switch::monotonic;
 
 /// All rows, pods in order.
@@ -29,7 +29,7 @@ pub fn rows(layout: &Layout) -> Result<Vec<Row>, Error> {
         _ => Standing { pod: None, off: false },
     };
     let mut rows = Vec::new();
-    passes::list(layout, |raw| rows.push(Row::new(raw, node_off, standing)))?;
+    rows::list(layout, |raw| rows.push(Row::new(raw, node_off, standing)))?;
     // Records of a released pod's sockets stay until those close; on plain TCP, they are nobody's business here.
     rows.retain(|row| row.promoted || row.pod != row::NOT_SELECTED);
     rows.sort_by(|a, b| (&a.pod, &a.local, &a.remote).cmp(&(&b.pod, &b.local, &b.remote)));

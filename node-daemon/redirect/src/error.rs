@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use meshaccel_bpf::btf::BtfError;
+use meshaccel_bpf::iterator::IteratorError;
 use meshaccel_bpf::maps::MapsError;
-use meshaccel_bpf::passes::PassError;
 use meshaccel_bpf::pins::PinsError;
 use meshaccel_bpf::program::LoadError;
 use thiserror::Error;
@@ -22,7 +22,7 @@ pub enum Error {
     #[error(transparent)]
     Maps(#[from] MapsError),
     #[error(transparent)]
-    Pass(#[from] PassError),
+    Iterator(#[from] IteratorError),
     #[error(transparent)]
     Btf(#[from] BtfError),
     /// Nothing can be accelerated on this machine.

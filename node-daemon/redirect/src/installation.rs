@@ -8,10 +8,10 @@ use meshaccel_bpf::btf::Btf;
 use meshaccel_bpf::pins::{Column, Pins};
 use meshaccel_model::Problem;
 
-use crate::kernel::kick::Wakes;
 use crate::kernel::pinned::{column, layouts, may_open, remove, sock_ops_link};
 use crate::kernel::programs::Capacity;
 use crate::kernel::visits::Tally;
+use crate::kernel::wake_readers::Wakes;
 use crate::kernel::{install, offsets};
 use crate::node::{Node, PodStatus};
 use crate::obstacle::Obstacle;
@@ -244,14 +244,14 @@ impl Installation {
     }
 
     /// When connections between pods that were open before are to be looked for.
-    pub fn adoption_is_due(&self) -> Option<Instant> {
-        self.node.as_ref().and_then(Node::adoption_is_due)
+    pub fn import_is_due(&self) -> Option<Instant> {
+        self.node.as_ref().and_then(Node::import_is_due)
     }
 
     /// The next part of that.
-    pub fn adopt(&mut self) {
+    pub fn import(&mut self) {
         if let Some(node) = &mut self.node {
-            node.adopt(Instant::now());
+            node.import(Instant::now());
         }
     }
 
@@ -265,7 +265,7 @@ impl Installation {
         self.node.as_mut().is_some_and(|node| node.has_appeared(selection, now))
     }
 
-    /// Waits until the programs ask for a pass, and gives the time when it may begin.
+    /// Waits until the programs ask for a scan, and gives the time when it may begin.
     pub async fn woken(&mut self) -> Instant {
         match &mut self.node {
             Some(node) => node.woken().await,
@@ -273,10 +273,10 @@ impl Installation {
         }
     }
 
-    /// One pass: the time until the next, and what the last review counted.
-    pub fn pass(&mut self) -> Result<(Duration, Tally), Error> {
+    /// One scan: the time until the next, and what the last full resync counted.
+    pub fn scan(&mut self) -> Result<(Duration, Tally), Error> {
         match &mut self.node {
-            Some(node) => Ok((node.pass(Instant::now())?, node.tally().clone())),
+            Some(node) => Ok((node.scan(Instant::now())?, node.tally().clone())),
             None => Ok((Duration::from_secs(1), Tally::default())),
         }
     }

@@ -2,7 +2,7 @@
 //! `meshaccel-decide`); it decides which pods the programs look at, and keeps them running.
 //!
 //! * [`select`] (pure) which pods, and how
-//! * [`plan`] (pure) what to do; [`apply`] does it; [`adopt`] (pure) pairs old connections; [`pods`] what is planned with
+//! * [`plan`] (pure) what to do; [`apply`] does it; [`import`] (pure) pairs old connections; [`pods`] what is planned with
 //! * [`kernel`] programs, maps, pins
 //! * [`node`] one round of all that
 //! * [`installation`] all that in this machine's kernel, or why it is not
@@ -12,10 +12,10 @@
 
 #![forbid(unsafe_code)]
 
-pub mod adopt;
 pub mod apply;
 pub mod column;
 pub mod connections;
+pub mod import;
 pub mod installation;
 pub mod kernel;
 pub mod node;

@@ -1,8 +1,8 @@
-//! The daemon's one loop body: observe, plan, apply, and the passes over connections. Owns the open maps and programs;
+//! The daemon's one loop body: observe, plan, apply, and the scans over connections. Owns the open maps and programs;
 //! knows nothing of where objects come from.
 
-mod adoption;
 mod carry_out;
+mod importing;
 mod leavers;
 mod pace;
 mod pod;
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use self::adoption::Adoption;
+use self::importing::Importing;
 use self::leavers::Leavers;
 use self::pace::Pace;
 use self::pod::pod_name;
@@ -21,11 +21,11 @@ use meshaccel_bpf::maps::MapsError;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::sys::netns;
 use meshaccel_model::{NetnsCookie, PodName, Problem};
-use meshaccel_workload::{LocateError, Locator, Residence};
+use meshaccel_workload::{LocateError, Locator, PodNetns};
 
 use crate::kernel::install::Loaded;
 use crate::kernel::maps::Maps;
-use crate::kernel::visits::{Residences, Review, Tally};
+use crate::kernel::visits::{Namespaces, Resync, Tally};
 use crate::kernel::wake::Wake;
 use crate::plan::Target;
 use crate::pods::Slot;
@@ -42,22 +42,22 @@ pub struct Node {
     /// Since when each slot does not enforce.
     passing_since: BTreeMap<Slot, Instant>,
     tally: Tally,
-    pass_pace: Pace,
-    review_pace: Pace,
+    scan_pace: Pace,
+    resync_pace: Pace,
     leavers: Leavers,
     /// Connections between pods that were open before.
-    adoption: Adoption,
-    /// When the last pass began.
+    importing: Importing,
+    /// When the last scan began.
     passed: Instant,
     wake: Wake,
-    /// A review that is not over.
-    under_review: Option<Review>,
-    /// When the last review began, and what had happened by then.
-    reviewed: Option<(Instant, u64)>,
+    /// A full resync that is not over.
+    resyncing: Option<Resync>,
+    /// When the last full resync began, and what had happened by then.
+    resynced: Option<(Instant, u64)>,
     /// Since when all selected pods are where they are, and all is done for them.
     settled: Option<Instant>,
     /// Where selected pods live.
-    residences: Residences,
+    namespaces: Namespaces,
     /// The programs that see what applications do are attached.
     watching: Option<bool>,
     /// Targets of the last plan, so that nothing is read or written while nothing changes.
@@ -89,15 +89,15 @@ impl Node {
             locator: Locator::new(cgroups),
             passing_since: BTreeMap::new(),
             tally: Tally::default(),
-            pass_pace: Pace::default(),
-            review_pace: Pace::default(),
-            adoption: Adoption::default(),
+            scan_pace: Pace::default(),
+            resync_pace: Pace::default(),
+            importing: Importing::default(),
             passed: Instant::now(),
             wake: Wake::open(layout)?,
-            under_review: None,
-            reviewed: None,
+            resyncing: None,
+            resynced: None,
             settled: None,
-            residences: Residences::new(),
+            namespaces: Namespaces::new(),
             // An earlier daemon's links may be there: they are replaced, or removed.
             watching: None,
             planned: None,
@@ -114,8 +114,8 @@ impl Node {
         node.leaving = node.maps.policies()?.into_iter().map(|(slot, _)| slot).collect();
         // Where it lives is for the objects to say, but what is pinned goes on before they can be read.
         let pods: BTreeSet<NetnsCookie> = node.maps.pods()?.into_iter().map(|pod| pod.cookie).collect();
-        node.residences = netns::find(&pods);
-        node.leavers.live_at(&node.residences);
+        node.namespaces = netns::find(&pods);
+        node.leavers.live_at(&node.namespaces);
         for slot in node.leaving.clone() {
             node.totals.insert(slot, node.maps.total(slot)?);
         }
@@ -161,22 +161,22 @@ impl Node {
         self.due
     }
 
-    /// When the next part of the adoption of connections between pods is due.
-    pub fn adoption_is_due(&self) -> Option<Instant> {
-        self.adoption.due()
+    /// When the next part of the importing of connections between pods is due.
+    pub fn import_is_due(&self) -> Option<Instant> {
+        self.importing.due()
     }
 
     /// The next part of it.
-    pub fn adopt(&mut self, now: Instant) {
-        if self.adoption.begins() {
+    pub fn import(&mut self, now: Instant) {
+        if self.importing.begins() {
             let node_local = self.planned.iter().flatten().filter(|target| target.settings.node_local);
-            let namespaces = node_local.filter_map(|target| self.residences.get(&target.cookie));
-            self.adoption.begin(namespaces.cloned().collect(), now);
+            let namespaces = node_local.filter_map(|target| self.namespaces.get(&target.cookie));
+            self.importing.begin(namespaces.cloned().collect(), now);
         }
-        self.adoption.go_on(&self.loaded.adopt, &mut self.maps, now);
+        self.importing.go_on(&self.loaded.import, &mut self.maps, now);
     }
 
-    /// What the last review counted.
+    /// What the last full resync counted.
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
@@ -191,7 +191,7 @@ impl Node {
         self.settled = None;
         self.due = None;
         let mut statuses: Vec<PodStatus> = selection.skipped.iter().map(PodStatus::skipped).collect();
-        let (mut problems, mut residences, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut problems, mut namespaces, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         let mut inhabited = BTreeMap::<NetnsCookie, &SelectedPod>::new();
         let mut expected = BTreeMap::new();
         for pod in &selection.pods {
@@ -205,17 +205,17 @@ impl Node {
                 continue;
             }
             let found = found.map_err(|error| error.to_string());
-            let found = found.and_then(|residence| match inhabited.insert(residence.namespace.cookie(), pod) {
+            let found = found.and_then(|found_netns| match inhabited.insert(found_netns.namespace.cookie(), pod) {
                 Some(first) => {
-                    inhabited.insert(residence.namespace.cookie(), first);
+                    inhabited.insert(found_netns.namespace.cookie(), first);
                     Err(format!("is the network namespace of {}/{} already", first.namespace, first.name))
                 }
-                None => Ok(residence),
+                None => Ok(found_netns),
             });
             match found {
-                Ok(residence) => {
-                    targets.push(target(pod, &residence));
-                    residences.push(residence);
+                Ok(found_netns) => {
+                    targets.push(target(pod, &found_netns));
+                    namespaces.push(found_netns);
                     statuses.push(PodStatus::located(pod));
                 }
                 Err(message) => {
@@ -227,14 +227,14 @@ impl Node {
         self.expected = expected;
         if self.unfinished {
             // Whether a slot may be given back is asked of its sockets as they are now.
-            self.review()?;
+            self.resync()?;
         }
         if self.unfinished || self.planned.as_ref() != Some(&targets) {
-            let mut residents = BTreeMap::new();
-            for Residence { namespace, .. } in &residences {
-                residents.insert(namespace.cookie(), namespace);
+            let mut by_cookie = BTreeMap::new();
+            for PodNetns { namespace, .. } in &namespaces {
+                by_cookie.insert(namespace.cookie(), namespace);
             }
-            let no_slot = self.carry_out(&targets, &residents, now)?;
+            let no_slot = self.carry_out(&targets, &by_cookie, now)?;
             for status in &mut statuses {
                 if no_slot.contains(&status.pod) {
                     status.state = PodState::Unreachable;
@@ -244,23 +244,23 @@ impl Node {
             }
             self.planned = Some(targets);
             // What is allowed of the connections that there are may have changed.
-            self.reviewed = None;
-            self.under_review = None;
+            self.resynced = None;
+            self.resyncing = None;
         }
         let all_done = problems.is_empty() && self.expected.is_empty() && !self.unfinished;
         self.settled = all_done.then_some(now);
-        self.residences = self.still_needed()?;
-        self.residences.extend(residences.into_iter().map(|r| (r.namespace.cookie(), r.namespace)));
-        self.leavers.live_at(&self.residences);
+        self.namespaces = self.still_needed()?;
+        self.namespaces.extend(namespaces.into_iter().map(|r| (r.namespace.cookie(), r.namespace)));
+        self.leavers.live_at(&self.namespaces);
         self.fill_in(&mut statuses);
         Ok((statuses, problems))
     }
 
     /// Where pods lived that are being released: their readers may have to be woken.
-    fn still_needed(&mut self) -> Result<Residences, MapsError> {
-        let mut known = std::mem::take(&mut self.residences);
+    fn still_needed(&mut self) -> Result<Namespaces, MapsError> {
+        let mut known = std::mem::take(&mut self.namespaces);
         if self.leaving.is_empty() {
-            return Ok(Residences::new());
+            return Ok(Namespaces::new());
         }
         let taken: BTreeSet<u64> = self.maps.policies()?.iter().map(|(_, policy)| policy.netns_cookie).collect();
         known.retain(|cookie, _| taken.contains(&cookie.0));
@@ -278,11 +278,11 @@ impl Node {
     }
 }
 
-fn target(pod: &SelectedPod, residence: &Residence) -> Target {
+fn target(pod: &SelectedPod, found_netns: &PodNetns) -> Target {
     Target {
         pod: pod_name(&pod.namespace, &pod.name),
-        cookie: residence.namespace.cookie(),
+        cookie: found_netns.namespace.cookie(),
         settings: pod.settings.clone(),
-        keep_alive: residence.keep_alive,
+        keep_alive: found_netns.keep_alive,
     }
 }

@@ -52,7 +52,7 @@ pub enum Action {
     /// Make the programs know a pod.
     AddPod(MappedPod),
     /// Record the connections that a new pod has already.
-    Adopt(NetnsCookie),
+    Import(NetnsCookie),
     /// Record nothing new in this namespace.
     RemovePod(NetnsCookie),
     /// Give the slot back.
@@ -89,7 +89,7 @@ pub fn plan(targets: &[Target], observed: &Observed) -> Plan {
         if !observed.pods.contains(&entry) {
             // The policy first: a program that finds the pod must find its policy.
             plan.actions.push(Action::AddPod(entry));
-            plan.actions.push(Action::Adopt(cookie));
+            plan.actions.push(Action::Import(cookie));
         }
     }
     plan

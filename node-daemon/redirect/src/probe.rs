@@ -20,9 +20,9 @@ use trial::Trial;
 
 use crate::Error;
 use crate::kernel::install;
-use crate::kernel::kick::Wakes;
 use crate::kernel::pinned::{column, remove};
 use crate::kernel::programs::{Capacity, Without};
+use crate::kernel::wake_readers::Wakes;
 use crate::kernel::watch::Watch;
 
 pub use self::surroundings::Surroundings;
@@ -114,7 +114,7 @@ pub fn run(pins: &Pins, cgroup: &Path, offsets: &Offsets, without: Without) -> R
     let installed = install::install(&offsets, Capacity { connections: 16, without }, &layout, cgroup);
     let result = installed.map_err(Error::from).and_then(|loaded| {
         let watch = loaded.habits.attach();
-        let mut trial = Trial::run(&layout, &loaded.visits, &loaded.kick, watch)?;
+        let mut trial = Trial::run(&layout, &loaded.visits, &loaded.wake_readers, watch)?;
         if offsets.loops == 0 {
             // Who asks and who turns blocking is seen, but cannot be made to wait until its socket has left.
             trial.habits_seen = trial.habits_seen.map(|seen| seen & habit::SPLICES);
@@ -177,11 +177,11 @@ fn findings(trial: &Trial, wakes: Wakes, way: Watch, casts: bool) -> Vec<Finding
             works: trial.late,
             matters: true,
             seen: match trial.late {
-                true => format!("redirected after one pass (by {}, {} us)", trial.way, trial.pass.as_micros()),
+                true => format!("redirected after one scan (by {}, {} us)", trial.way, trial.scan.as_micros()),
                 false => "stayed on TCP".into(),
             },
             consequence: if trial.late {
-                "connections start on TCP and are promoted when that gains; older ones are adopted"
+                "connections start on TCP and are promoted when that gains; older ones are imported"
             } else {
                 "promotion: Auto accelerates nothing; Eager accelerates new connections only"
             },

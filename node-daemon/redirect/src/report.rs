@@ -14,7 +14,7 @@ use meshaccel_service::Chain;
 use crate::Error;
 use crate::node::{Node, PodState, PodStatus};
 use crate::probe::Unsupported;
-use crate::select::{Selection, SharedPods, names};
+use crate::select::{Selection, SharedPods, selects_node};
 use crate::status::Status;
 
 /// What a report is composed of.
@@ -70,11 +70,11 @@ fn shares(
         let name = object.metadata.name.clone().unwrap_or_default();
         let of: Vec<&PodStatus> = seen.status.pods.iter().filter(|pod| pod.acceleration == name).collect();
         let sum = |count: fn(&PodStatus) -> u64| of.iter().map(|pod| count(pod)).sum::<u64>();
-        let (phase, message) = if names(object, node) {
+        let (phase, message) = if selects_node(object, node) {
             in_force(seen.failure, &of)
         } else {
             // The last object's release takes the programs with it.
-            let last = !seen.objects.accelerations.iter().any(|one| names(&one.object, node));
+            let last = !seen.objects.accelerations.iter().any(|one| selects_node(&one.object, node));
             released(leaving(&name), installed && last, seen.failure)
         };
         let share = Share {

@@ -21,8 +21,8 @@ use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::sys::bpf;
 
 use crate::Error;
-use crate::kernel::passes;
 use crate::kernel::pinned::{remove, sock_ops_link};
+use crate::kernel::rows;
 
 /// Step 2. Between a verdict and the receiver's queue lie microseconds, and the receiver's socket lock.
 const GRACE: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ pub fn retire(layout: &Layout, timeout: Duration) -> Result<Removed, Error> {
         std::thread::sleep(GRACE);
         let start = Instant::now();
         loop {
-            removed.unread = passes::retire(layout)?;
+            removed.unread = rows::retire(layout)?;
             if removed.unread == 0 || start.elapsed() >= timeout {
                 break;
             }

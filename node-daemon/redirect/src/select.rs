@@ -17,7 +17,7 @@ use k8s_openapi::api::core::v1::Pod;
 use meshaccel_crds::{MeshAcceleration, Mode, Promotion, Provider, Scope};
 use serde::Serialize;
 
-pub use self::matching::names;
+pub use self::matching::selects_node;
 use self::matching::{Candidates, Conflicts};
 pub use self::place::is_read;
 use meshaccel_model::{Located, Location, Objects, Problem};

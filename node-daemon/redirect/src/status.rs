@@ -21,5 +21,5 @@ pub struct Status {
     /// Sockets as of the last full resync.
     pub connections: SlotTally,
     /// How long the last full resync of all connections took, in µs.
-    pub last_review_us: u64,
+    pub last_resync_us: u64,
 }

@@ -1,10 +1,10 @@
 //! A Kubernetes API server as a source: watches on MeshAccelerations, namespaces and this machine's own Node (names and labels
 //! only), and the pods of this node, never those of another.
 //!
-//! What was last seen stays while the API server is away; [`Contact`] tells since when. Nothing is handed over before
+//! What was last seen stays while the API server is away; [`ApiHealth`] tells since when. Nothing is handed over before
 //! all of it was seen once: half a state would release pods that are to stay.
 
-mod contact;
+mod api_health;
 mod pauses;
 mod trim;
 
@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument;
 
-pub use self::contact::Contact;
+pub use self::api_health::ApiHealth;
 use meshaccel_model::{Located, NodeIdentity, Objects, Place, Problem, Refused};
 
 use self::pauses::Pauses;
@@ -44,15 +44,15 @@ pub struct Cluster {
     changes: Arc<Notify>,
     /// Until when changes that come together are waited for; `None`: there was none.
     due: Option<Instant>,
-    contact: Contact,
+    api_health: ApiHealth,
 }
 
 impl Cluster {
     /// Begins to watch; of pods, keeps the annotations that are read. Must be called within a tokio runtime.
     #[must_use]
     pub fn watch(client: &Client, node: &str, is_read: IsRead) -> Self {
-        let (changes, contact) = (Arc::new(Notify::new()), Contact::default());
-        let follow = Follow { changes: &changes, contact: &contact };
+        let (changes, api_health) = (Arc::new(Notify::new()), ApiHealth::default());
+        let follow = Follow { changes: &changes, api_health: &api_health };
         // From the API server's cache: thousands of daemons that start together must not all read from etcd.
         let config = watcher::Config::default().any_semantic();
         let resource = ApiResource::erase::<MeshAcceleration>(&());
@@ -70,20 +70,20 @@ impl Cluster {
         let (pods, own) = (Api::<Pod>::all(client.clone()), config.fields(&format!("spec.nodeName={node}")));
         let watch = move || watcher(pods.clone(), own.clone()).modify(move |pod| trim::pod(pod, is_read));
         let pods = follow.follow("Pod", Writer::default(), watch);
-        Self { node: node.to_owned(), accelerations, namespaces, pods, nodes, changes, due: None, contact }
+        Self { node: node.to_owned(), accelerations, namespaces, pods, nodes, changes, due: None, api_health }
     }
 
     /// Whether the API server is within reach.
     #[must_use]
-    pub fn contact(&self) -> &Contact {
-        &self.contact
+    pub fn api_health(&self) -> &ApiHealth {
+        &self.api_health
     }
 
     /// The state as last seen; `None` before all of it was.
     #[must_use]
     pub fn objects(&self) -> Option<Objects> {
         let node = self.nodes.get(&ObjectRef::new(&self.node));
-        let seen = self.contact.seen() == KINDS;
+        let seen = self.api_health.seen() == KINDS;
         // Without its Node's labels nobody can say what names this node.
         let (true, Some(node)) = (seen, node) else { return None };
         let mut objects = Objects {
@@ -147,7 +147,7 @@ const KINDS: usize = 4;
 /// What every watch shares.
 struct Follow<'a> {
     changes: &'a Arc<Notify>,
-    contact: &'a Contact,
+    api_health: &'a ApiHealth,
 }
 
 impl Follow<'_> {
@@ -164,7 +164,7 @@ impl Follow<'_> {
         K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
     {
         let store = writer.as_reader();
-        let (changes, contact) = (Arc::clone(self.changes), self.contact.clone());
+        let (changes, api_health) = (Arc::clone(self.changes), self.api_health.clone());
         let following = async move {
             let mut pauses = Pauses::default();
             loop {
@@ -175,7 +175,7 @@ impl Follow<'_> {
                     let event = match event {
                         Ok(event) => event,
                         Err(error) => {
-                            contact.lost(kind, &error);
+                            api_health.lost(kind, &error);
                             break;
                         }
                     };
@@ -185,12 +185,12 @@ impl Follow<'_> {
                         watcher::Event::Init => continue,
                         watcher::Event::InitApply(_) => {}
                         watcher::Event::InitDone => {
-                            contact.whole(kind);
+                            api_health.whole(kind);
                             changes.notify_one();
                         }
                         watcher::Event::Apply(_) | watcher::Event::Delete(_) => changes.notify_one(),
                     }
-                    contact.made(kind);
+                    api_health.made(kind);
                     utils::Backoff::reset(&mut pauses);
                 }
                 sleep(pauses.next().unwrap_or_default()).await;

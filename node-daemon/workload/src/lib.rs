@@ -45,7 +45,7 @@ pub enum LocateError {
 
 /// A pod's network namespace.
 #[derive(Clone, Debug)]
-pub struct Residence {
+pub struct PodNetns {
     pub namespace: Namespace,
     /// How often its connections must send something through TCP.
     pub keep_alive: KeepAlive,
@@ -60,7 +60,7 @@ const BELIEVED: Duration = Duration::from_secs(25);
 /// When what nobody asks for is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(120);
 
-/// Finds residences, remembering what it found.
+/// Finds namespaces, remembering what it found.
 #[derive(Debug, Default)]
 pub struct Locator {
     known: HashMap<PathBuf, Known>,
@@ -126,7 +126,7 @@ impl Locator {
     }
 
     /// Where a pod lives now.
-    pub fn locate(&mut self, location: &Location, now: Instant) -> Result<Residence, LocateError> {
+    pub fn locate(&mut self, location: &Location, now: Instant) -> Result<PodNetns, LocateError> {
         let (lead, named) = match location {
             Location::Netns(path) => (Lead::File(path.clone()), path.clone()),
             Location::Cgroup(path) => (Lead::Process(process_of_cgroup(path)?), path.clone()),
@@ -141,7 +141,7 @@ impl Locator {
             return Err(LocateError::HostNetwork { path: named });
         }
         let keep_alive = keep_alive.min(self.host_keep_alive(now));
-        Ok(Residence { namespace, keep_alive })
+        Ok(PodNetns { namespace, keep_alive })
     }
 
     /// One that was in its sandbox before, as long as it is there; else by the cgroup.

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use meshaccel_crds::conditions::{SILENT_AFTER, acceleration as c};
 use meshaccel_crds::{MeshAccelerationSpec, Mode};
 
-use super::fold::Fold;
+use super::aggregate::Aggregate;
 use super::names::{counted, cut, nodes};
 use super::observed::Acceleration;
 use super::release::Release;
@@ -42,25 +42,29 @@ pub struct Context<'a> {
 /// All three, in the order in which they are stored.
 pub fn verdicts(
     object: &Acceleration,
-    fold: &Fold<'_>,
+    aggregate: &Aggregate<'_>,
     release: Option<&Release<'_>>,
     context: Context<'_>,
 ) -> Vec<Verdict> {
-    vec![accepted(object, fold, release), programmed(object, fold, release, context), degraded(object, fold, context)]
+    vec![
+        accepted(object, aggregate, release),
+        programmed(object, aggregate, release, context),
+        degraded(object, aggregate, context),
+    ]
 }
 
-fn accepted(object: &Acceleration, fold: &Fold<'_>, release: Option<&Release<'_>>) -> Verdict {
+fn accepted(object: &Acceleration, aggregate: &Aggregate<'_>, release: Option<&Release<'_>>) -> Verdict {
     match &object.spec {
         _ if release.is_some() => verdict(c::ACCEPTED, false, c::DELETING, "It is being deleted"),
         Err(problem) => verdict(c::ACCEPTED, false, c::INVALID, format!("{problem}; correct it and apply it again")),
-        Ok(_) if !fold.conflicts.is_empty() => verdict(c::ACCEPTED, true, c::CONFLICT, conflicts(fold)),
+        Ok(_) if !aggregate.conflicts.is_empty() => verdict(c::ACCEPTED, true, c::CONFLICT, conflicts(aggregate)),
         Ok(_) => verdict(c::ACCEPTED, true, c::VALID, "Valid and in use"),
     }
 }
 
-fn conflicts(fold: &Fold<'_>) -> String {
-    let more = fold.conflicts.len().saturating_sub(NAMED_CONFLICTS);
-    let mut sentences: Vec<String> = fold
+fn conflicts(aggregate: &Aggregate<'_>) -> String {
+    let more = aggregate.conflicts.len().saturating_sub(NAMED_CONFLICTS);
+    let mut sentences: Vec<String> = aggregate
         .conflicts
         .iter()
         .take(NAMED_CONFLICTS)
@@ -77,7 +81,12 @@ fn conflicts(fold: &Fold<'_>) -> String {
     format!("{}. Narrow podSelector or namespaceSelector of one of them", sentences.join(". "))
 }
 
-fn programmed(object: &Acceleration, fold: &Fold<'_>, release: Option<&Release<'_>>, context: Context<'_>) -> Verdict {
+fn programmed(
+    object: &Acceleration,
+    aggregate: &Aggregate<'_>,
+    release: Option<&Release<'_>>,
+    context: Context<'_>,
+) -> Verdict {
     let not = |reason, message: String| verdict(c::PROGRAMMED, false, reason, message);
     if let Some(release) = release {
         return not(c::RELEASING, releasing(release));
@@ -86,38 +95,38 @@ fn programmed(object: &Acceleration, fold: &Fold<'_>, release: Option<&Release<'
         Ok(spec) => spec,
         Err(_) => return not(c::WAITING, "Not in force: it is not accepted".into()),
     };
-    if fold.desired == 0 {
+    if aggregate.desired == 0 {
         return not(c::NO_NODES, no_nodes(spec, context.nodes));
     }
-    let all = fold.desired;
-    if !fold.unheard.is_empty() || !fold.waiting.is_empty() {
+    let all = aggregate.desired;
+    if !aggregate.unheard.is_empty() || !aggregate.waiting.is_empty() {
         let mut parts = Vec::new();
-        if !fold.waiting.is_empty() {
-            let count = fold.waiting.count();
+        if !aggregate.waiting.is_empty() {
+            let count = aggregate.waiting.count();
             let does = if count == 1 { "does" } else { "do" };
-            parts.push(format!("{count} of {} {does} not yet run it as it is now: {}", nodes(all), fold.waiting));
+            parts.push(format!("{count} of {} {does} not yet run it as it is now: {}", nodes(all), aggregate.waiting));
         }
-        if !fold.unheard.is_empty() {
+        if !aggregate.unheard.is_empty() {
             parts.push(format!(
                 "no daemon has reported from {} of {}: {} (kubectl -n {} get pods -o wide)",
-                fold.unheard.count(),
+                aggregate.unheard.count(),
                 nodes(all),
-                fold.unheard,
+                aggregate.unheard,
                 context.namespace
             ));
         }
         return not(c::WAITING, parts.join("; "));
     }
-    if !fold.degraded.is_empty() {
-        return not(c::NODES_DEGRADED, degraded_nodes(fold));
+    if !aggregate.degraded.is_empty() {
+        return not(c::NODES_DEGRADED, degraded_nodes(aggregate));
     }
-    if fold.ready == 0 {
-        return not(c::WAITING, format!("None of {} has reported lately: {}", nodes(all), fold.silent));
+    if aggregate.ready == 0 {
+        return not(c::WAITING, format!("None of {} has reported lately: {}", nodes(all), aggregate.silent));
     }
     let does = if spec.mode == Mode::Observe { "Observes" } else { "Runs" };
-    let message = match fold.silent.count() {
-        0 => format!("{does} on {}", nodes(fold.ready)),
-        silent => format!("{does} on {}; {} not reported lately", nodes(fold.ready), has(silent)),
+    let message = match aggregate.silent.count() {
+        0 => format!("{does} on {}", nodes(aggregate.ready)),
+        silent => format!("{does} on {}; {} not reported lately", nodes(aggregate.ready), has(silent)),
     };
     verdict(c::PROGRAMMED, true, c::PROGRAMMED, message)
 }
@@ -144,41 +153,43 @@ fn no_nodes(spec: &MeshAccelerationSpec, nodes: usize) -> String {
     format!("None of {} has the labels of nodeSelector (kubectl get nodes -l {labels})", self::nodes(nodes))
 }
 
-fn degraded_nodes(fold: &Fold<'_>) -> String {
+fn degraded_nodes(aggregate: &Aggregate<'_>) -> String {
     let what = format!(
         "{} of {} {} it in part or not at all: {}",
-        fold.degraded.count(),
-        nodes(fold.desired),
-        if fold.degraded.count() == 1 { "runs" } else { "run" },
-        fold.degraded
+        aggregate.degraded.count(),
+        nodes(aggregate.desired),
+        if aggregate.degraded.count() == 1 { "runs" } else { "run" },
+        aggregate.degraded
     );
-    match fold.because {
+    match aggregate.because {
         Some((node, message)) if !message.is_empty() => format!("{what} ({node}: {message})"),
         _ => format!("{what} (kubectl get nodeaccelerations -o wide)"),
     }
 }
 
-fn degraded(object: &Acceleration, fold: &Fold<'_>, context: Context<'_>) -> Verdict {
+fn degraded(object: &Acceleration, aggregate: &Aggregate<'_>, context: Context<'_>) -> Verdict {
     let is = |reason, message: String| verdict(c::DEGRADED, true, reason, message);
-    let silent = (!fold.silent.is_empty()).then(|| {
+    let silent = (!aggregate.silent.is_empty()).then(|| {
         format!(
             "{} not reported for more than {} s: {} (kubectl -n {} get pods -o wide)",
-            has(fold.silent.count()),
+            has(aggregate.silent.count()),
             SILENT_AFTER.as_secs(),
-            fold.silent,
+            aggregate.silent,
             context.namespace
         )
     });
     match (context.trouble, silent) {
         (Some(trouble), _) => is(c::CANNOT_DEPLOY, trouble.to_owned()),
-        (None, silent) if !fold.degraded.is_empty() => is(
+        (None, silent) if !aggregate.degraded.is_empty() => is(
             c::NODES_DEGRADED,
-            [Some(degraded_nodes(fold)), silent].into_iter().flatten().collect::<Vec<_>>().join("; "),
+            [Some(degraded_nodes(aggregate)), silent].into_iter().flatten().collect::<Vec<_>>().join("; "),
         ),
         (None, Some(silent)) => is(c::NODES_SILENT, silent),
         (None, None) => match stored(object, c::DEGRADED) {
             // This process has just started, and cannot know yet: what the one before it found goes on.
-            Some(before) if fold.old && before.reason == c::NODES_SILENT => is(c::NODES_SILENT, before.message.clone()),
+            Some(before) if aggregate.old && before.reason == c::NODES_SILENT => {
+                is(c::NODES_SILENT, before.message.clone())
+            }
             _ => verdict(c::DEGRADED, false, c::AS_EXPECTED, "Nothing is wrong"),
         },
     }

@@ -214,18 +214,18 @@ fn haste_is_for_what_people_wait_for() {
     let mut cluster = Cluster::with_nodes(&["a", "b"]);
     cluster.object("shop");
     cluster.report("a", vec![share("shop", 1, Phase::Programmed)]);
-    let haste = |cluster: &mut Cluster| cluster.writes().first().map(|write| write.haste);
-    assert_eq!(haste(&mut cluster), Some(Haste::Transition));
+    let priority = |cluster: &mut Cluster| cluster.writes().first().map(|write| write.priority);
+    assert_eq!(priority(&mut cluster), Some(Priority::Transition));
     cluster.carry_out();
-    assert_eq!(haste(&mut cluster), None, "nothing changed, nothing is written");
+    assert_eq!(priority(&mut cluster), None, "nothing changed, nothing is written");
     cluster.report("a", vec![Share { connections: 7, ..share("shop", 1, Phase::Programmed) }]);
-    assert_eq!(haste(&mut cluster), Some(Haste::Counts));
+    assert_eq!(priority(&mut cluster), Some(Priority::Counts));
     cluster.report("a", vec![share("shop", 1, Phase::Pending)]);
-    assert_eq!(haste(&mut cluster), Some(Haste::Progress));
+    assert_eq!(priority(&mut cluster), Some(Priority::Progress));
     for node in ["a", "b"] {
         cluster.report(node, vec![share("shop", 1, Phase::Programmed)]);
     }
-    assert_eq!(haste(&mut cluster), Some(Haste::Transition));
+    assert_eq!(priority(&mut cluster), Some(Priority::Transition));
 }
 
 #[test]

@@ -200,7 +200,7 @@ pub struct Baseline {
     pub segments_out: u32,
     /// 1 when these four are set.
     pub set: u32,
-    /// Data segments both ways when the promoting pass last gave this candidate up.
+    /// Data segments both ways when a scan last gave this candidate up.
     pub segments_seen: u32,
     /// 1 when TCP's reports of round trips have told what they can.
     pub known: u32,
@@ -233,7 +233,7 @@ pub struct EndRecord {
     /// [`crate::redirect::habit`] bits that were seen at this very socket.
     pub habits: u32,
     /// 1 when its reader must be woken once more.
-    pub kick: u32,
+    pub wake_reader: u32,
     /// Messages that this end had sent when it last said so: every [`SAYS_EVERY`] messages.
     pub sent: u32,
     /// 1 when the calls that receive are gated, so that whoever waits for this socket to leave may go on.
@@ -276,10 +276,10 @@ pub struct ConnectionRow {
     pub now: u64,
 }
 
-/// One row of the adopting iterator: a TCP socket that was there before it could be recorded.
+/// One row of the importing iterator: a TCP socket that was there before it could be recorded.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct AdoptSample {
+pub struct ImportSample {
     /// The socket's cookie.
     pub socket_cookie: u64,
     /// `snd_una - bytes_acked`: the first data sequence number sent (passive end), or one less (active end, whose

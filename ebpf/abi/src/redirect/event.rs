@@ -36,7 +36,7 @@ pub const EVENT_CAPACITY: u32 = 32;
 numbered! {
     /// Index into the event map and label of `meshaccel_events_total`. Numbers are never used again.
     Event {
-        /// sock_ops or adoption recorded a socket.
+        /// sock_ops or importing recorded a socket.
         Recorded = 0 => "recorded", "sockets recorded";
         /// A socket found its peer.
         Paired = 1 => "paired", "sockets paired with their peer";
@@ -59,7 +59,7 @@ numbered! {
         /// The kernel refused the socket for another reason (ULP, MPTCP, closing).
         PromotionRefused = 10 => "promotion_refused", "promotions refused by the kernel (MPTCP, kTLS, or no longer established)";
         /// A connection older than the daemon was recorded.
-        Adopted = 11 => "adopted", "sockets recorded that were open before the daemon started";
+        Imported = 11 => "imported", "sockets recorded that were open before the daemon started";
         /// A record whose socket was gone was removed.
         Swept = 12 => "swept", "stale records removed";
         /// A socket left the SOCKHASH while TCP's bytes waited unread at it: its reader was woken.

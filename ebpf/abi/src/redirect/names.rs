@@ -4,10 +4,10 @@
 pub const SOCKETS: &str = "ma_sockets";
 /// Socket storage of every recorded socket: [`crate::redirect::Connection`].
 pub const CONNECTIONS: &str = "ma_connections";
-/// Those that need a look at every pass, by socket cookie: candidates that have carried enough, and promoted sockets whose
-/// peer is not known. [`crate::redirect::Mark`].
-pub const MARKED: &str = "ma_marked";
-/// Ring buffer: promoted sockets that are to leave the SOCKHASH, as they are asked to: [`crate::redirect::Mark`].
+/// The dirty set: those that every scan looks at, by socket cookie: candidates that have carried enough, and promoted sockets whose
+/// peer is not known. [`crate::redirect::DirtySocket`].
+pub const DIRTY: &str = "ma_dirty";
+/// Ring buffer: promoted sockets that are to leave the SOCKHASH, as they are asked to: [`crate::redirect::DirtySocket`].
 pub const LEAVERS: &str = "ma_leavers";
 /// Both ends of recorded connections, by [`crate::redirect::EndId`].
 pub const ENDS: &str = "ma_ends";
@@ -27,22 +27,22 @@ pub const RETIRING: &str = "ma_retiring";
 pub const COUNTERS: &str = "ma_counters";
 /// Connections by [`crate::redirect::Event`], per CPU.
 pub const EVENTS: &str = "ma_events";
-/// Identities of sockets older than the daemon, by socket cookie, while they are being adopted.
-pub const ADOPTED: &str = "ma_adopted";
+/// Identities of sockets older than the daemon, by socket cookie, while they are being imported.
+pub const IMPORTED: &str = "ma_imported";
 
 /// Habits of pods as a whole, by slot: [`crate::redirect::PodHabits`].
 pub const POD_HABITS: &str = "ma_pod_habits";
-/// [`crate::redirect::habit`] bits of ports: by [`crate::redirect::LessonKey`].
+/// [`crate::redirect::habit`] bits of ports: by [`crate::redirect::PortKey`].
 pub const HABITS: &str = "ma_habits";
-/// What is known of the connections of a port: [`crate::redirect::Lesson`].
-pub const LESSONS: &str = "ma_lessons";
+/// What is known of the connections of a port: [`crate::redirect::PortHistory`].
+pub const HISTORIES: &str = "ma_histories";
 
-/// Redirected bytes by pod slot, per CPU, as of the last review of each socket.
+/// Redirected bytes by pod slot, per CPU, as of the last full resync of each socket.
 pub const TOTALS: &str = "ma_totals";
 
-/// Ring buffer that wakes the daemon when something is put into [`MARKED`].
+/// Ring buffer that wakes the daemon when something is put into [`DIRTY`].
 pub const WAKE: &str = "ma_wake";
-/// One number: 1 when it has been woken since its last pass began.
+/// One number: 1 when it has been woken since its last scan began.
 pub const AWAKE: &str = "ma_awake";
 /// One number: 1 when programs of sock_ops are loaded that are not ours.
 pub const NEIGHBOURS: &str = "ma_neighbours";
@@ -51,7 +51,7 @@ pub const NEIGHBOURS: &str = "ma_neighbours";
 pub const MAPS: [&str; 19] = [
     SOCKETS,
     CONNECTIONS,
-    MARKED,
+    DIRTY,
     LEAVERS,
     ENDS,
     RECORDS,
@@ -60,10 +60,10 @@ pub const MAPS: [&str; 19] = [
     SWITCHES,
     COUNTERS,
     EVENTS,
-    ADOPTED,
+    IMPORTED,
     POD_HABITS,
     HABITS,
-    LESSONS,
+    HISTORIES,
     TOTALS,
     WAKE,
     AWAKE,
@@ -95,21 +95,21 @@ pub const GATES: [&str; 2] = ["ma_gate", "ma_gate_again"];
 pub const VISIT: &str = "ma_visit";
 /// Where a classifier may not change a SOCKHASH: takes one recorded socket back all the same, and leaves its key to user space.
 pub const LEAVE: &str = "ma_leave";
-/// There, iterators do the rest, by purpose ([`crate::redirect::visit::PASS`], [`crate::redirect::visit::REVIEW`]): they write a
+/// There, iterators do the rest, by purpose ([`crate::redirect::visit::SCAN`], [`crate::redirect::visit::RESYNC`]): they write a
 /// [`crate::redirect::visit::Scanned`] for each recorded socket. These go over the socket storage, and so over recorded sockets alone, of all
 /// namespaces.
-pub const OWN_SCANS: [&str; 2] = ["ma_own_pass", "ma_own_review"];
+pub const OWN_SCANS: [&str; 2] = ["ma_own_scan", "ma_own_resync"];
 /// And these, where the kernel refuses such iterators, over all TCP sockets of one namespace.
-pub const SCANS: [&str; 2] = ["ma_scan_pass", "ma_scan_review"];
+pub const SCANS: [&str; 2] = ["ma_ns_scan", "ma_ns_resync"];
 /// Iterator over all open files: writes a [`crate::redirect::ConnectionRow`] for each that is a recorded socket.
 pub const LIST: &str = "ma_list";
 /// Iterator over all open files: takes drained sockets out of the SOCKHASH; writes one byte for each that remains.
 /// This contract never changes: any version can retire any other by reading the pinned iterator.
 pub const RETIRE: &str = "ma_retire";
 /// Iterator over the TCP sockets of one namespace: finds, and records, connections older than the daemon.
-pub const ADOPT: &str = "ma_adopt";
+pub const IMPORT: &str = "ma_import";
 /// Iterator over the TCP sockets of one namespace: wakes the readers of sockets that were taken out.
-pub const KICK: &str = "ma_kick";
+pub const WAKE_READERS: &str = "ma_wake_readers";
 
 /// Read-only global of the object: [`crate::redirect::Offsets`].
 pub const OFFSETS_GLOBAL: &str = "OFFSETS";

@@ -6,13 +6,13 @@
 use crate::redirect::key::EndId;
 use bytemuck::{Pod, Zeroable};
 
-/// Words of `cb`: the end, then [`PASS`] or another purpose, then the generation of its key, which `ma_leave` asks for.
+/// Words of `cb`: the end, then [`SCAN`] or another purpose, then the generation of its key, which `ma_leave` asks for.
 pub type Visit = [u32; 5];
 
 /// Pairs and promotes.
-pub const PASS: u32 = 0;
+pub const SCAN: u32 = 0;
 /// Does the same, and finds what must leave.
-pub const REVIEW: u32 = 1;
+pub const RESYNC: u32 = 1;
 /// Takes out what is to leave; by `ma_leave` as far as [`LEFT`].
 pub const LEAVE: u32 = 2;
 /// Says that the calls that receive are gated.
@@ -30,7 +30,7 @@ pub const fn visit(id: &EndId, purpose: u32, generation: u32) -> Visit {
 /// There is nothing more to do.
 pub const DONE: u32 = 0;
 /// It is to be visited again in a while.
-pub const MARKED: u32 = 1;
+pub const DIRTY: u32 = 1;
 /// It is to leave, and could not yet: it is to be visited again soon.
 pub const PENDING: u32 = 2;
 /// The same of one whose receive calls had better be gated meanwhile.
@@ -63,11 +63,11 @@ pub struct Scanned {
     pub outcome: u32,
 }
 
-/// Value of the marks: what the next pass visits, by socket cookie.
+/// Value of the dirty set: what the next scan visits, by socket cookie.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Mark {
-    /// When it was marked, in ns of CLOCK_MONOTONIC.
+pub struct DirtySocket {
+    /// When it became dirty, in ns of CLOCK_MONOTONIC.
     pub since: u64,
     /// Network namespace of the socket.
     pub netns_cookie: u64,

@@ -8,8 +8,8 @@ use meshaccel_abi::redirect::connection::{
     PEER_READY, PEER_UNKNOWN, STATE_CANDIDATE, STATE_LEAVING, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE, STATE_REMOVING,
 };
 
-use crate::redirect::alive::Path;
 use crate::redirect::demands::{self, Reading, Sending};
+use crate::redirect::keepalive::Path;
 
 /// What the sender knows without looking at its peer.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Sender {
     pub pod_off: bool,
     /// Both ends' policies say that messages may be redirected.
     pub enforced: bool,
-    /// Whether the TCP path needs a message: see [`crate::redirect::alive`].
+    /// Whether the TCP path needs a message: see [`crate::redirect::keepalive`].
     pub path: Path,
     /// Why redirecting is no gain, if it is known to be none: see [`crate::redirect::gain`].
     pub no_gain: Option<Reason>,

@@ -117,7 +117,7 @@ pub fn attach_sk_msg(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::Result
     Attributes::new(&[(0, number(map)), (1, number(program)), (2, SK_MSG_VERDICT)]).call(PROG_ATTACH).map(drop)
 }
 
-/// Starts one pass of a linked iterator; reading the file runs it.
+/// Starts one run of a linked iterator; reading the file runs it.
 pub fn iterate(link: BorrowedFd<'_>) -> io::Result<File> {
     Attributes::new(&[(0, number(link))]).call_for_descriptor(ITER_CREATE).map(File::from)
 }

@@ -14,7 +14,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource};
 use meshaccel_crds::{NodeAcceleration, NodeAccelerationSpec, NodeAccelerationStatus};
-use meshaccel_sources::cluster::Contact;
+use meshaccel_sources::cluster::ApiHealth;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -26,7 +26,7 @@ const FIELD_MANAGER: &str = "meshaccel-node";
 const LOOK: Duration = Duration::from_millis(250);
 /// After a report could not be written.
 const RETRY: Duration = Duration::from_secs(2);
-/// What [`Contact`] calls this.
+/// What [`ApiHealth`] calls this.
 const WHAT: &str = "NodeAcceleration";
 
 /// Takes reports, and sees to it that they are written.
@@ -36,13 +36,13 @@ pub struct Reporter(watch::Sender<Option<NodeAccelerationStatus>>);
 impl Reporter {
     /// Starts the task that writes; it ends with the reporter. Must be called within a tokio runtime.
     #[must_use]
-    pub fn start(client: Client, node: &str, contact: Contact) -> Self {
+    pub fn start(client: Client, node: &str, api_health: ApiHealth) -> Self {
         let (sender, receiver) = watch::channel(None);
         let writer = Writer {
             objects: Api::all(client.clone()),
             nodes: Api::all(client),
             node: node.to_owned(),
-            contact,
+            api_health,
             pace: Pace::default(),
             before: None,
         };
@@ -60,7 +60,7 @@ struct Writer {
     objects: Api<NodeAcceleration>,
     nodes: Api<Node>,
     node: String,
-    contact: Contact,
+    api_health: ApiHealth,
     pace: Pace,
     /// What the last report of an earlier daemon said; `None`: not read yet.
     before: Option<Before>,
@@ -98,12 +98,12 @@ impl Writer {
         }
         match self.write(report.clone()).await {
             Ok(()) => {
-                self.contact.made(WHAT);
+                self.api_health.made(WHAT);
                 self.pace.written(report, now);
                 LOOK
             }
             Err(error) => {
-                self.contact.lost(WHAT, &error);
+                self.api_health.lost(WHAT, &error);
                 RETRY
             }
         }

@@ -5,25 +5,25 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use meshaccel_abi::redirect::{Offsets, names};
-use meshaccel_bpf::passes::Pass;
+use meshaccel_bpf::iterator::LinkedIterator;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::program::{LoadError, replace_pin};
 use meshaccel_bpf::sys::bpf;
 
 use super::gate::Gate;
-use super::kick::Kick;
 use super::neighbours::Neighbours;
 use super::pinned::sock_ops_link;
 use super::programs::{Capacity, PINNED, Programs};
 use super::visits::Visits;
+use super::wake_readers::ReaderWaker;
 use super::watch::HabitWatch;
 
 /// What stays in this process after loading.
 pub struct Loaded {
-    /// The adopting iterator: it is opened anew in each network namespace, so it is not pinned.
-    pub adopt: Pass,
+    /// The importing iterator: it is opened anew in each network namespace, so it is not pinned.
+    pub import: LinkedIterator,
     /// The iterator that wakes readers: likewise.
-    pub kick: Kick,
+    pub wake_readers: ReaderWaker,
     /// The program that looks at one socket.
     pub visits: Visits,
     /// See what applications do; attached while somebody is redirected to.
@@ -55,8 +55,8 @@ pub fn install(offsets: &Offsets, capacity: Capacity, layout: &Layout, cgroup: &
         }
     }
     Ok(Loaded {
-        adopt: Pass::from_link(names::ADOPT, programs.link_iterator(names::ADOPT)?),
-        kick: Kick::new(programs.link_iterator(names::KICK)?, offsets.wakes != 0),
+        import: LinkedIterator::from_link(names::IMPORT, programs.link_iterator(names::IMPORT)?),
+        wake_readers: ReaderWaker::new(programs.link_iterator(names::WAKE_READERS)?, offsets.wakes != 0),
         visits: programs.visits(layout)?,
         gate: programs.gate()?,
         neighbours: Neighbours::open(layout, programs.program(names::SOCKOPS)?.as_fd())

@@ -18,7 +18,7 @@ pub struct Maps {
     switches: Array<MapData, u64>,
     counters: PerCpuArray<MapData, Counter>,
     events: PerCpuArray<MapData, u64>,
-    adopted: HashMap<MapData, u64, EndId>,
+    imported: HashMap<MapData, u64, EndId>,
     totals: PerCpuArray<MapData, u64>,
 }
 
@@ -31,7 +31,7 @@ impl Maps {
             switches: open!(layout, names::SWITCHES, Map::Array),
             counters: open!(layout, names::COUNTERS, Map::PerCpuArray),
             events: open!(layout, names::EVENTS, Map::PerCpuArray),
-            adopted: open!(layout, names::ADOPTED, Map::HashMap),
+            imported: open!(layout, names::IMPORTED, Map::HashMap),
             totals: open!(layout, names::TOTALS, Map::PerCpuArray),
         })
     }
@@ -84,7 +84,7 @@ impl Maps {
         self.policies.set(slot.0, policy, 0).map_err(|source| MapsError::Write { name: names::POLICIES, source })
     }
 
-    /// Bytes redirected by the pod of a slot, as of the last review.
+    /// Bytes redirected by the pod of a slot, as of the last full resync.
     pub fn total(&self, slot: Slot) -> Result<u64, MapsError> {
         let read = |source| MapsError::Read { name: names::TOTALS, source };
         Ok(self.totals.get(&slot.0, 0).map_err(read)?.iter().sum())
@@ -135,14 +135,14 @@ impl Maps {
         Event::ALL.iter().map(sum).collect()
     }
 
-    /// Tells the adopting iterator who a socket is.
-    pub fn adopt(&mut self, socket_cookie: u64, id: EndId) -> Result<(), MapsError> {
-        self.adopted.insert(socket_cookie, id, 0).map_err(|source| MapsError::Write { name: names::ADOPTED, source })
+    /// Tells the importing iterator who a socket is.
+    pub fn import(&mut self, socket_cookie: u64, id: EndId) -> Result<(), MapsError> {
+        self.imported.insert(socket_cookie, id, 0).map_err(|source| MapsError::Write { name: names::IMPORTED, source })
     }
 
     /// Forgets it again.
-    pub fn adopted(&mut self, socket_cookie: u64) {
-        let _ = self.adopted.remove(&socket_cookie);
+    pub fn imported(&mut self, socket_cookie: u64) {
+        let _ = self.imported.remove(&socket_cookie);
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use meshaccel_abi::redirect::{Calls, Offsets};
 use meshaccel_bpf::btf::{Btf, BtfError, FUNC, STRUCT};
-use meshaccel_bpf::casts;
 use meshaccel_bpf::fields::span;
+use meshaccel_bpf::rdonly_cast;
 
 #[cfg(test)]
 mod saved;
 
 /// Offsets of the running kernel. What is no offset, and has to be tried, is 0: the safe assumption.
 pub fn find(btf: &Btf) -> Result<Offsets, BtfError> {
-    Ok(Offsets { casts: casts::find(btf), loops: btf.id("bpf_loop", FUNC).is_some().into(), ..fields(btf)? })
+    Ok(Offsets { casts: rdonly_cast::find(btf), loops: btf.id("bpf_loop", FUNC).is_some().into(), ..fields(btf)? })
 }
 
 /// What a kernel's type information says.

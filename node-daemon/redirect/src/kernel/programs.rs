@@ -8,10 +8,10 @@ use aya::maps::Map;
 use aya::programs::{Iter, ProgramFd, SchedClassifier, SkMsg, SockOps, TracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use meshaccel_abi::redirect::{Offsets, names};
-use meshaccel_bpf::casts;
-use meshaccel_bpf::passes::Pass;
+use meshaccel_bpf::iterator::LinkedIterator;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::program::{LoadError, load_program, refused};
+use meshaccel_bpf::rdonly_cast;
 use meshaccel_bpf::sys::bpf;
 use meshaccel_object::REDIRECT;
 
@@ -65,14 +65,14 @@ impl Programs {
             .override_global(names::OFFSETS_GLOBAL, offsets, true)
             .map_max_entries(names::SOCKETS, records)
             .map_max_entries(names::ENDS, records)
-            .map_max_entries(names::MARKED, records);
+            .map_max_entries(names::DIRTY, records);
         if let Some(layout) = layout {
             for name in names::MAPS {
                 loader.map_pin_path(name, layout.path(name));
             }
         }
         let mut ebpf = loader
-            .load(&casts::put_in(REDIRECT, offsets.casts))
+            .load(&rdonly_cast::put_in(REDIRECT, offsets.casts))
             .map_err(|source| LoadError::Object(Box::new(source)))?;
         records::tell_capacity(&ebpf).map_err(LoadError::Records)?;
         let btf = Btf::from_sys_fs().map_err(LoadError::Btf)?;
@@ -138,16 +138,16 @@ impl Programs {
         let way = match self.iterators {
             None => Way::Classifier(self.own_program(names::VISIT)?),
             Some(over) => {
-                let scan = |name| {
+                let linked = |name| {
                     let link = match over {
                         Over::Storage => link_own_scan(&self.ebpf, name),
                         Over::Namespace => self.link_iterator(name),
                     };
-                    link.map(|link| Pass::from_link(name, link))
+                    link.map(|link| LinkedIterator::from_link(name, link))
                 };
-                let [pass, review] = scans(over).map(scan);
+                let [scan, resync] = scans(over).map(linked);
                 let program = self.own_program(names::LEAVE)?;
-                Way::Iterators(Iterators::open(over, [pass?, review?], program, layout).map_err(failed)?)
+                Way::Iterators(Iterators::open(over, [scan?, resync?], program, layout).map_err(failed)?)
             }
         };
         Visits::open(way, layout).map_err(failed)
@@ -174,6 +174,6 @@ impl Programs {
 
 /// Iterators and what they iterate over.
 const ITERATORS: [(&str, &str); 4] =
-    [(names::KICK, "tcp"), (names::ADOPT, "tcp"), (names::LIST, "task_file"), (names::RETIRE, "task_file")];
+    [(names::WAKE_READERS, "tcp"), (names::IMPORT, "tcp"), (names::LIST, "task_file"), (names::RETIRE, "task_file")];
 /// Iterators that are pinned.
 pub(super) const PINNED: [&str; 2] = [names::LIST, names::RETIRE];

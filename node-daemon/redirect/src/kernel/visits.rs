@@ -1,5 +1,5 @@
-//! Has the programs visit recorded sockets: the marked ones ([`Visits::pass`]), one that is to leave ([`Visits::leave`]), or
-//! all ([`Visits::review`]).
+//! Has the programs visit recorded sockets: the dirty ones ([`Visits::scan`]), one that is to leave ([`Visits::leave`]), or
+//! all ([`Visits::resync`]).
 //!
 //! Those that are not promoted are reached from their own network namespace only, by most [ways](Way), so it is entered for them.
 //! Where it is not known (any more), promoted ones are visited all the same.
@@ -10,10 +10,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use meshaccel_abi::redirect::visit::{
-    GATED, GONE, IS_PAIRED, IS_PROMOTED, MARKED, OUTCOME, PASS, PENDING, PENDING_GATE, REVIEW, WAKE,
+    DIRTY, GATED, GONE, IS_PAIRED, IS_PROMOTED, OUTCOME, PENDING, PENDING_GATE, RESYNC, SCAN, WAKE,
 };
-use meshaccel_abi::redirect::{EndId, Mark, names};
-use meshaccel_bpf::passes::PassError;
+use meshaccel_abi::redirect::{DirtySocket, EndId, names};
+use meshaccel_bpf::iterator::IteratorError;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::sys::bpf;
 use meshaccel_bpf::sys::netns::{self, Namespace, Traveller};
@@ -24,7 +24,7 @@ use super::way::Way;
 use crate::pods::{Slot, SlotTally};
 
 /// Where the network namespaces are.
-pub type Residences = BTreeMap<NetnsCookie, Namespace>;
+pub type Namespaces = BTreeMap<NetnsCookie, Namespace>;
 
 /// What visits of some sockets have left to do.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ pub enum Leave {
     NotYetGate,
 }
 
-/// What a review found.
+/// What a full resync found.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Recorded and promoted sockets of each slot.
@@ -72,14 +72,14 @@ impl Tally {
     }
 }
 
-/// A review that has begun. On a node with 100,000 connections it takes the better part of a second, and other things must not
+/// A full resync that has begun. On a node with 100,000 connections it takes the better part of a second, and other things must not
 /// wait for its end.
-pub struct Review {
+pub struct Resync {
     to_come: Vec<(NetnsCookie, EndId, Slot)>,
     tally: Tally,
 }
 
-impl Review {
+impl Resync {
     /// What it found, when nothing is left to come.
     pub fn result(&self) -> Option<&Tally> {
         self.to_come.is_empty().then_some(&self.tally)
@@ -90,19 +90,19 @@ impl Review {
 #[derive(Debug)]
 pub struct Visits {
     way: Way,
-    marked: OwnedFd,
+    dirty: OwnedFd,
     records: Records,
 }
 
 impl Visits {
     /// The same for another thread.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { way: self.way.try_clone()?, marked: self.marked.try_clone()?, records: self.records.try_clone()? })
+        Ok(Self { way: self.way.try_clone()?, dirty: self.dirty.try_clone()?, records: self.records.try_clone()? })
     }
 
     /// Opens the maps that are pinned.
     pub fn open(way: Way, layout: &Layout) -> io::Result<Self> {
-        Ok(Self { way, marked: bpf::open_pin(&layout.path(names::MARKED))?, records: Records::open(layout)? })
+        Ok(Self { way, dirty: bpf::open_pin(&layout.path(names::DIRTY))?, records: Records::open(layout)? })
     }
 
     /// What it is called.
@@ -110,20 +110,20 @@ impl Visits {
         self.way.name()
     }
 
-    /// Pairs and promotes those that are marked.
-    pub fn pass(&self, residences: &Residences) -> Result<Visited, PassError> {
+    /// Pairs and promotes those that are dirty.
+    pub fn scan(&self, namespaces: &Namespaces) -> Result<Visited, IteratorError> {
         let start = ThreadTime::now();
-        let marked: Vec<(u64, Mark)> = bpf::read_hash(self.marked.as_fd()).map_err(failed)?;
+        let dirty: Vec<(u64, DirtySocket)> = bpf::read_hash(self.dirty.as_fd()).map_err(failed)?;
         let mut visited = Visited::default();
-        let marked = marked.into_iter().map(|(socket, mark)| (NetnsCookie(mark.netns_cookie), mark.id, socket));
-        let took = self.visit_all(marked, residences, PASS, |cookie, socket, outcome| match outcome & OUTCOME {
-            MARKED => visited.again = true,
+        let dirty = dirty.into_iter().map(|(socket, mark)| (NetnsCookie(mark.netns_cookie), mark.id, socket));
+        let took = self.visit_all(dirty, namespaces, SCAN, |cookie, socket, outcome| match outcome & OUTCOME {
+            DIRTY => visited.again = true,
             WAKE => {
                 visited.to_wake.insert(cookie);
             }
-            // Its last message may have marked it after it was forgotten.
+            // Its last message may have made it dirty after it was forgotten.
             GONE => {
-                bpf::delete(self.marked.as_fd(), &socket);
+                bpf::delete(self.dirty.as_fd(), &socket);
             }
             _ => {}
         })?;
@@ -132,7 +132,7 @@ impl Visits {
     }
 
     /// Tries to take out one that is to leave.
-    pub fn leave(&self, id: &EndId) -> Result<Leave, PassError> {
+    pub fn leave(&self, id: &EndId) -> Result<Leave, IteratorError> {
         Ok(match self.way.leave(id)? {
             PENDING => Leave::NotYet,
             PENDING_GATE => Leave::NotYetGate,
@@ -142,27 +142,27 @@ impl Visits {
     }
 
     /// Its receive calls are gated now.
-    pub fn gated(&self, id: &EndId) -> Result<(), PassError> {
+    pub fn gated(&self, id: &EndId) -> Result<(), IteratorError> {
         self.way.tell(id, GATED)
     }
 
     /// Begins to count all sockets, to take back what must leave, and to remove records of sockets that are gone.
-    pub fn review(&self) -> Result<Review, PassError> {
+    pub fn resync(&self) -> Result<Resync, IteratorError> {
         let start = ThreadTime::now();
         let ends = self.records.all().map_err(failed)?;
         let to_come = ends.into_iter().map(|(id, end)| (NetnsCookie(end.key.netns_cookie), id, Slot(end.slot)));
-        let mut review = Review { to_come: to_come.collect(), tally: Tally::default() };
+        let mut resync = Resync { to_come: to_come.collect(), tally: Tally::default() };
         // Those of one namespace in one part.
-        review.to_come.sort_unstable_by_key(|(cookie, ..)| *cookie);
-        review.tally.took = start.elapsed();
-        Ok(review)
+        resync.to_come.sort_unstable_by_key(|(cookie, ..)| *cookie);
+        resync.tally.took = start.elapsed();
+        Ok(resync)
     }
 
     /// The next part of it, at most `most` sockets; then it may be over.
-    pub fn go_on(&self, review: &mut Review, residences: &Residences, most: usize) -> Result<(), PassError> {
-        let (start, tally) = (ThreadTime::now(), &mut review.tally);
-        let part = review.to_come.split_off(review.to_come.len().saturating_sub(most));
-        let took = self.visit_all(part.into_iter(), residences, REVIEW, |cookie, slot, outcome| {
+    pub fn go_on(&self, resync: &mut Resync, namespaces: &Namespaces, most: usize) -> Result<(), IteratorError> {
+        let (start, tally) = (ThreadTime::now(), &mut resync.tally);
+        let part = resync.to_come.split_off(resync.to_come.len().saturating_sub(most));
+        let took = self.visit_all(part.into_iter(), namespaces, RESYNC, |cookie, slot, outcome| {
             match outcome & OUTCOME {
                 GONE => return,
                 WAKE => {
@@ -175,7 +175,7 @@ impl Visits {
             slot.paired += u64::from(outcome & IS_PAIRED != 0);
             slot.promoted += u64::from(outcome & IS_PROMOTED != 0);
         })?;
-        review.tally.took += took + start.elapsed();
+        resync.tally.took += took + start.elapsed();
         Ok(())
     }
 
@@ -183,10 +183,10 @@ impl Visits {
     fn visit_all<T: Copy + Send + Sync>(
         &self,
         ends: impl Iterator<Item = (NetnsCookie, EndId, T)>,
-        residences: &Residences,
+        namespaces: &Namespaces,
         purpose: u32,
         mut became: impl FnMut(NetnsCookie, T, u32),
-    ) -> Result<Duration, PassError> {
+    ) -> Result<Duration, IteratorError> {
         let mut ends: Vec<_> = ends.collect();
         if ends.is_empty() {
             return Ok(Duration::ZERO);
@@ -199,13 +199,13 @@ impl Visits {
         }
         // Those whose namespace is not known come first, while the thread has gone nowhere: promoted ones are reached from
         // anywhere.
-        ends.sort_by_key(|(cookie, ..)| residences.contains_key(cookie).then_some(*cookie));
-        let visit_each = |traveller: Option<&Traveller>| -> Result<_, PassError> {
+        ends.sort_by_key(|(cookie, ..)| namespaces.contains_key(cookie).then_some(*cookie));
+        let visit_each = |traveller: Option<&Traveller>| -> Result<_, IteratorError> {
             let start = ThreadTime::now();
             let mut outcomes = Vec::with_capacity(ends.len());
             for of_one in ends.chunk_by(|(one, ..), (other, ..)| one == other) {
                 let cookie = of_one[0].0;
-                if let Some((traveller, home)) = traveller.zip(residences.get(&cookie))
+                if let Some((traveller, home)) = traveller.zip(namespaces.get(&cookie))
                     && let Err(error) = traveller.enter(home)
                 {
                     // It is gone, and so are its sockets, all but those that somebody has taken elsewhere.
@@ -216,7 +216,7 @@ impl Visits {
             }
             Ok((outcomes, start.elapsed()))
         };
-        let (outcomes, took) = match residences.is_empty() {
+        let (outcomes, took) = match namespaces.is_empty() {
             true => visit_each(None)?,
             false => netns::travel(|traveller| visit_each(Some(traveller))).map_err(failed)??,
         };
@@ -227,11 +227,11 @@ impl Visits {
     }
 }
 
-fn failed(source: io::Error) -> PassError {
-    PassError::Run { name: names::VISIT, source }
+fn failed(source: io::Error) -> IteratorError {
+    IteratorError::Run { name: names::VISIT, source }
 }
 
-/// Time of this thread on a processor. Another clock would count a pass that was preempted as an expensive one, and the next
+/// Time of this thread on a processor. Another clock would count a scan that was preempted as an expensive one, and the next
 /// would come late.
 struct ThreadTime(Duration);
 

@@ -21,7 +21,7 @@ impl Wake {
         Ok(Self { ring, awake: open!(layout, names::AWAKE, Map::Array) })
     }
 
-    /// The programs shall wake again. To be called before a pass, so that nothing marked during it is missed.
+    /// The programs shall wake again. To be called before a scan, so that nothing that becomes dirty during it is missed.
     pub fn listen(&mut self) -> Result<(), MapsError> {
         self.awake.set(0, 0, 0).map_err(|source| MapsError::Write { name: names::AWAKE, source })
     }

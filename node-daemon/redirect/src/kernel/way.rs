@@ -1,7 +1,7 @@
 //! How recorded sockets are visited: the ways differ in what this kernel lets programs do, and are tried in this order.
 //!
 //! 1. A classifier that is run for one socket does everything (up to Linux 7.2).
-//! 2. Iterators over the socket storage, and so over recorded sockets alone, of all namespaces, pair, promote and review. What is to
+//! 2. Iterators over the socket storage, and so over recorded sockets alone, of all namespaces, pair, promote and resync. What is to
 //!    leave, and perhaps is waited for, is done for one socket by a classifier that does not touch the SOCKHASH, and its key is
 //!    removed here.
 //! 3. The same with iterators over the TCP sockets of one network namespace after the other, for which each goes through the
@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use meshaccel_abi::redirect::visit::{LEAVE, LEFT, OUT_OF_REACH, OUTCOME, REMOVED, SWEEP, Scanned, visit};
 use meshaccel_abi::redirect::{EndId, SocketKey, names};
-use meshaccel_bpf::passes::{Pass, PassError};
+use meshaccel_bpf::iterator::{IteratorError, LinkedIterator};
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::sys::bpf;
 
@@ -31,7 +31,7 @@ pub enum Way {
 pub struct Iterators {
     over: Over,
     /// By purpose.
-    passes: [Pass; 2],
+    scans: [LinkedIterator; 2],
     apart: Apart,
 }
 
@@ -52,18 +52,18 @@ struct Apart {
 
 impl Iterators {
     /// `program`: [`names::LEAVE`].
-    pub fn open(over: Over, passes: [Pass; 2], program: OwnedFd, layout: &Layout) -> io::Result<Self> {
+    pub fn open(over: Over, scans: [LinkedIterator; 2], program: OwnedFd, layout: &Layout) -> io::Result<Self> {
         let apart =
             Apart { program, sockets: bpf::open_pin(&layout.path(names::SOCKETS))?, records: Records::open(layout)? };
-        Ok(Self { over, passes, apart })
+        Ok(Self { over, scans, apart })
     }
 
     fn try_clone(&self) -> io::Result<Self> {
-        let [pass, review] = &self.passes;
+        let [scan, resync] = &self.scans;
         let Apart { program, sockets, records } = &self.apart;
         let apart =
             Apart { program: program.try_clone()?, sockets: sockets.try_clone()?, records: records.try_clone()? };
-        Ok(Self { over: self.over, passes: [pass.try_clone()?, review.try_clone()?], apart })
+        Ok(Self { over: self.over, scans: [scan.try_clone()?, resync.try_clone()?], apart })
     }
 
     fn visit<T: Copy>(
@@ -71,9 +71,9 @@ impl Iterators {
         ends: &[(EndId, T)],
         purpose: u32,
         mut became: impl FnMut(T, u32),
-    ) -> Result<(), PassError> {
+    ) -> Result<(), IteratorError> {
         let mut outcomes = HashMap::new();
-        self.passes[purpose as usize].run(|row: &Scanned| {
+        self.scans[purpose as usize].run(|row: &Scanned| {
             outcomes.insert(row.id, row.outcome);
         })?;
         for (id, with) in ends {
@@ -131,7 +131,7 @@ impl Way {
         ends: &[(EndId, T)],
         purpose: u32,
         mut became: impl FnMut(T, u32),
-    ) -> Result<(), PassError> {
+    ) -> Result<(), IteratorError> {
         match self {
             Self::Classifier(program) => {
                 for (id, with) in ends {
@@ -145,7 +145,7 @@ impl Way {
     }
 
     /// Tries to take out one that is to leave. It is found in the SOCKHASH, and so from anywhere.
-    pub fn leave(&self, id: &EndId) -> Result<u32, PassError> {
+    pub fn leave(&self, id: &EndId) -> Result<u32, IteratorError> {
         let outcome = match self {
             Self::Classifier(program) => bpf::run_classifier(program.as_fd(), visit(id, LEAVE, 0)),
             Self::Iterators(iterators) => iterators.apart.leave(id),
@@ -154,7 +154,7 @@ impl Way {
     }
 
     /// One more thing that is done for one socket.
-    pub fn tell(&self, id: &EndId, purpose: u32) -> Result<(), PassError> {
+    pub fn tell(&self, id: &EndId, purpose: u32) -> Result<(), IteratorError> {
         let told = match self {
             Self::Classifier(program) => bpf::run_classifier(program.as_fd(), visit(id, purpose, 0)),
             Self::Iterators(iterators) => iterators.apart.run(id, purpose, 0),
@@ -163,6 +163,6 @@ impl Way {
     }
 }
 
-fn failed(source: io::Error) -> PassError {
-    PassError::Run { name: names::VISIT, source }
+fn failed(source: io::Error) -> IteratorError {
+    IteratorError::Run { name: names::VISIT, source }
 }

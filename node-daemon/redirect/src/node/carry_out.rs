@@ -22,7 +22,7 @@ impl Node {
     pub(super) fn carry_out(
         &mut self,
         targets: &[Target],
-        residents: &BTreeMap<NetnsCookie, &Namespace>,
+        by_cookie: &BTreeMap<NetnsCookie, &Namespace>,
         now: Instant,
     ) -> Result<BTreeSet<PodName>, crate::Error> {
         let policies: BTreeMap<_, _> = self.maps.policies()?.into_iter().collect();
@@ -39,10 +39,10 @@ impl Node {
             passing_for: self.passing_since.iter().map(|(slot, since)| (*slot, now.duration_since(*since))).collect(),
         };
         let plan = tracing::info_span!("plan", targets = targets.len()).in_scope(|| plan::plan(targets, &observed));
-        let failures = apply(&plan.actions, &mut self.maps, &self.loaded.adopt, residents);
+        let failures = apply(&plan.actions, &mut self.maps, &self.loaded.import, by_cookie);
         let between_pods = |cookie: &NetnsCookie| targets.iter().any(|t| t.cookie == *cookie && t.settings.node_local);
-        if plan.actions.iter().any(|action| matches!(action, Action::Adopt(cookie) if between_pods(cookie))) {
-            self.adoption.want(now);
+        if plan.actions.iter().any(|action| matches!(action, Action::Import(cookie) if between_pods(cookie))) {
+            self.importing.want(now);
         }
         for error in &failures {
             tracing::warn!(error = %Chain(error), "Could not carry out a part of the plan; trying again");

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use aya::maps::{Map, MapData, RingBuf};
 use meshaccel_abi::redirect::names;
+use meshaccel_bpf::iterator::IteratorError;
 use meshaccel_bpf::maps::{MapsError, open};
-use meshaccel_bpf::passes::PassError;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::sys::netns::Namespace;
 use meshaccel_bpf::sys::{bpf, sched};
@@ -27,8 +27,8 @@ use nix::sys::eventfd::EventFd;
 
 use crate::kernel::gate::Gate;
 use crate::kernel::install::Loaded;
-use crate::kernel::kick::Kick;
-use crate::kernel::visits::{Leave, Residences, Visits};
+use crate::kernel::visits::{Leave, Namespaces, Visits};
+use crate::kernel::wake_readers::ReaderWaker;
 
 mod closed;
 mod pending;
@@ -39,7 +39,7 @@ use pending::{Pending, State};
 /// One that could not leave is tried again after one millisecond, two, four ... thirty-two.
 const AGAIN: Duration = Duration::from_millis(1);
 const MOST_DOUBLINGS: u32 = 5;
-/// Sockets that are tried in vain are given up so long after they were asked to leave: the review finds them again.
+/// Sockets that are tried in vain are given up so long after they were asked to leave: the full resync finds them again.
 const GIVEN_UP: Duration = Duration::from_secs(30);
 /// With more to do at once, some hundreds of microseconds, a thread does not go before all others.
 const FEW: usize = 32;
@@ -58,11 +58,11 @@ struct Shared {
     ring: OwnedFd,
     stop: EventFd,
     visits: Visits,
-    kick: Kick,
+    wake_readers: ReaderWaker,
     gate: Gate,
     closed: Mutex<Closed>,
     state: Mutex<State>,
-    residences: Mutex<Residences>,
+    namespaces: Mutex<Namespaces>,
 }
 
 impl Leavers {
@@ -74,11 +74,11 @@ impl Leavers {
             ring: bpf::open_pin(&layout.path(names::LEAVERS)).map_err(failed)?,
             stop: EventFd::new().map_err(|error| failed(error.into()))?,
             visits: loaded.visits.try_clone().map_err(failed)?,
-            kick: loaded.kick.try_clone().map_err(failed)?,
+            wake_readers: loaded.wake_readers.try_clone().map_err(failed)?,
             gate: loaded.gate.try_clone().map_err(failed)?,
             closed: Mutex::default(),
             state: Mutex::new(State { ring, pending: HashMap::new() }),
-            residences: Mutex::new(Residences::new()),
+            namespaces: Mutex::new(Namespaces::new()),
         });
         let processors = sched::processors().map_err(failed)?;
         let mut threads = Vec::new();
@@ -91,13 +91,13 @@ impl Leavers {
     }
 
     /// Where the network namespaces are in which readers may have to be woken.
-    pub fn live_at(&self, residences: &Residences) {
-        *lock(&self.shared.residences) = residences.clone();
+    pub fn live_at(&self, namespaces: &Namespaces) {
+        *lock(&self.shared.namespaces) = namespaces.clone();
     }
 
     /// Wakes the readers of these namespaces.
-    pub fn kick(&self, to_wake: &BTreeSet<NetnsCookie>) {
-        self.shared.kick(to_wake);
+    pub fn wake_readers(&self, to_wake: &BTreeSet<NetnsCookie>) {
+        self.shared.wake_readers(to_wake);
     }
 }
 
@@ -124,12 +124,12 @@ impl Shared {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::error!(%error, "Cannot wait for sockets that are to leave; they are found by reviews alone");
+                    tracing::error!(%error, "Cannot wait for sockets that are to leave; they are found by full resyncs alone");
                     return;
                 }
             }
             let (to_wake, next) = self.turn(&mut hurries);
-            self.kick(&to_wake);
+            self.wake_readers(&to_wake);
             timeout = next.map_or(PollTimeout::NONE, until);
         }
     }
@@ -187,7 +187,7 @@ impl Shared {
     }
 
     fn home(&self, netns: NetnsCookie) -> Option<Namespace> {
-        lock(&self.residences).get(&netns).cloned()
+        lock(&self.namespaces).get(&netns).cloned()
     }
 
     /// Has calls that receive wait for this one, should they have to.
@@ -211,14 +211,14 @@ impl Shared {
     }
 
     /// One that is gone has no readers; that one cannot be entered stops no other.
-    fn kick(&self, to_wake: &BTreeSet<NetnsCookie>) {
+    fn wake_readers(&self, to_wake: &BTreeSet<NetnsCookie>) {
         for cookie in to_wake {
             let Some(path) = self.home(*cookie) else { continue };
-            match self.kick.run(&path) {
+            match self.wake_readers.run(&path) {
                 Ok(()) => {
                     tracing::debug!(netns_cookie = cookie.0, "Woke readers of sockets that left with bytes unread")
                 }
-                Err(PassError::Open { source, .. }) => {
+                Err(IteratorError::Open { source, .. }) => {
                     tracing::debug!(path = %path.display(), %source, "Could not enter a network namespace");
                 }
                 Err(error) => tracing::warn!(path = %path.display(), error = %Chain(&error), "Could not wake readers"),

@@ -16,7 +16,7 @@ impl Pace {
     }
 
     /// The pause after it, for at most one part in `share` of a core. Of the last two times the shorter one counts: a virtual
-    /// machine that its host does not run for a while takes that for time of the running thread, and a pass of microseconds
+    /// machine that its host does not run for a while takes that for time of the running thread, and a scan of microseconds
     /// that seems to have taken 30 ms must not keep the next one away for seconds.
     pub fn pause(&self, share: u32, shortest: Duration, longest: Duration) -> Duration {
         (self.last.min(self.before) * share).clamp(shortest, longest)

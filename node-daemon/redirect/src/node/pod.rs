@@ -18,7 +18,7 @@ pub struct PodStatus {
     pub message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<Slot>,
-    /// Sockets of the pod as of the last pass.
+    /// Sockets of the pod as of the last scan.
     pub sockets: SlotTally,
 }
 

@@ -2,92 +2,92 @@
 
 use std::time::{Duration, Instant};
 
+use meshaccel_bpf::iterator::IteratorError;
 use meshaccel_bpf::maps::MapsError;
-use meshaccel_bpf::passes::PassError;
 
 use super::Node;
 
-/// The pause after a pass is so many times its length: while there are busy connections to judge, that takes at most one
-/// hundredth of a core. It visits no others (see `meshaccel_decide::redirect::attention`), so where there are none it takes nothing.
-const PASS_SHARE: u32 = 100;
-/// The same for a review, which visits all connections: one thousandth, and half of that when nothing happens. A node with
-/// many of them is reviewed more rarely instead of costing more.
-const REVIEW_SHARE: u32 = 1000;
+/// The pause after a scan is so many times its length: while there are busy connections to judge, that takes at most one
+/// hundredth of a core. It visits no others (see `meshaccel_decide::redirect::eligibility`), so where there are none it takes nothing.
+const SCAN_SHARE: u32 = 100;
+/// The same for a full resync, which visits all connections: one thousandth, and half of that when nothing happens. A node with
+/// many of them is resynced more rarely instead of costing more.
+const RESYNC_SHARE: u32 = 1000;
 /// While there is something to visit, and it is cheap.
 const VISITING: Duration = Duration::from_millis(250);
-/// A pass that the programs ask for comes so long after the last one began.
+/// A scan that the programs ask for comes so long after the last one began.
 const WOKEN: Duration = Duration::from_millis(50);
-/// While there is nothing to visit: whether something has happened that asks for a review.
+/// While there is nothing to visit: whether something has happened that asks for a full resync.
 const AT_REST: Duration = Duration::from_secs(1);
-/// However expensive passes are, at least this often; reviews after something has happened; and when nothing has.
+/// However expensive scans are, at least this often; full resyncs after something has happened; and when nothing has.
 const LONGEST: Duration = Duration::from_secs(30);
-const LONGEST_REVIEW: Duration = Duration::from_secs(60);
+const LONGEST_RESYNC: Duration = Duration::from_secs(60);
 const LONGEST_AT_REST: Duration = Duration::from_secs(300);
-/// Sockets of one part of a review: some 10 ms. Between parts comes whatever else there is to do.
+/// Sockets of one part of a full resync: some 10 ms. Between parts comes whatever else there is to do.
 const PART: usize = 4096;
-/// A review when nothing has happened: it finds what went unnoticed.
-const REVIEW_AT_REST: Duration = Duration::from_secs(2);
+/// A full resync when nothing has happened: it finds what went unnoticed.
+const RESYNC_AT_REST: Duration = Duration::from_secs(2);
 
 impl Node {
-    /// A pass over the marked sockets, and a review of all when it is due. Gives the time until the next.
+    /// A scan over the dirty sockets, and a full resync of all when it is due. Gives the time until the next.
     #[tracing::instrument(name = "scan", level = "debug", skip_all)]
-    pub fn pass(&mut self, now: Instant) -> Result<Duration, crate::Error> {
+    pub fn scan(&mut self, now: Instant) -> Result<Duration, crate::Error> {
         self.passed = now;
         self.wake.listen()?;
         self.loaded.neighbours.look()?;
-        let promoted = self.loaded.visits.pass(&self.residences)?;
-        self.pass_pace.took(promoted.took);
-        self.leavers.kick(&promoted.to_wake);
+        let promoted = self.loaded.visits.scan(&self.namespaces)?;
+        self.scan_pace.took(promoted.took);
+        self.leavers.wake_readers(&promoted.to_wake);
         let happened = self.happened()?;
-        if self.under_review.is_none() && self.review_is_due(happened, now) {
-            self.reviewed = Some((now, happened));
-            self.under_review = Some(self.loaded.visits.review()?);
+        if self.resyncing.is_none() && self.resync_is_due(happened, now) {
+            self.resynced = Some((now, happened));
+            self.resyncing = Some(self.loaded.visits.resync()?);
         }
         if self.go_on()? {
             return Ok(Duration::ZERO);
         }
         let again = promoted.again || !promoted.to_wake.is_empty();
-        Ok(if again { self.pass_pace.pause(PASS_SHARE, VISITING, LONGEST) } else { AT_REST })
+        Ok(if again { self.scan_pace.pause(SCAN_SHARE, VISITING, LONGEST) } else { AT_REST })
     }
 
-    /// Waits until the programs ask for a pass, and gives the time when it may begin.
+    /// Waits until the programs ask for a scan, and gives the time when it may begin.
     pub async fn woken(&mut self) -> Instant {
         if let Err(error) = self.wake.woken().await {
-            tracing::warn!(%error, "Cannot wait for the programs; passes come by time alone");
+            tracing::warn!(%error, "Cannot wait for the programs; scans come by time alone");
             return std::future::pending().await;
         }
-        self.passed + self.pass_pace.pause(PASS_SHARE, WOKEN, LONGEST)
+        self.passed + self.scan_pace.pause(SCAN_SHARE, WOKEN, LONGEST)
     }
 
-    /// The next part of a review that has begun. True: it is not over.
+    /// The next part of a full resync that has begun. True: it is not over.
     #[tracing::instrument(name = "full_resync", level = "debug", skip_all)]
     fn go_on(&mut self) -> Result<bool, crate::Error> {
-        let Some(mut review) = self.under_review.take() else { return Ok(false) };
-        self.loaded.visits.go_on(&mut review, &self.residences, PART)?;
-        if let Some(tally) = review.result() {
+        let Some(mut resync) = self.resyncing.take() else { return Ok(false) };
+        self.loaded.visits.go_on(&mut resync, &self.namespaces, PART)?;
+        if let Some(tally) = resync.result() {
             self.tally = tally.clone();
-            self.leavers.kick(&self.tally.to_wake);
-            self.review_pace.took(self.tally.took);
+            self.leavers.wake_readers(&self.tally.to_wake);
+            self.resync_pace.took(self.tally.took);
             // There are other numbers to tell.
             self.settled = None;
             self.add_up()?;
             return Ok(false);
         }
-        self.under_review = Some(review);
+        self.resyncing = Some(resync);
         Ok(true)
     }
 
     /// Counts all sockets, and takes back what must leave, at once.
     #[tracing::instrument(name = "full_resync", level = "debug", skip_all)]
-    pub(super) fn review(&mut self) -> Result<(), PassError> {
-        let mut review = self.loaded.visits.review()?;
-        self.loaded.visits.go_on(&mut review, &self.residences, usize::MAX)?;
-        if let Some(tally) = review.result() {
+    pub(super) fn resync(&mut self) -> Result<(), IteratorError> {
+        let mut resync = self.loaded.visits.resync()?;
+        self.loaded.visits.go_on(&mut resync, &self.namespaces, usize::MAX)?;
+        if let Some(tally) = resync.result() {
             self.tally = tally.clone();
-            self.leavers.kick(&self.tally.to_wake);
+            self.leavers.wake_readers(&self.tally.to_wake);
         }
-        self.under_review = None;
-        self.review_pace.took(self.tally.took);
+        self.resyncing = None;
+        self.resync_pace.took(self.tally.took);
         Ok(())
     }
 
@@ -108,14 +108,14 @@ impl Node {
         Ok(())
     }
 
-    /// Reviews follow what happens (sockets recorded, promoted, closed; pods that are being released), at a cadence that
+    /// Full resyncs follow what happens (sockets recorded, promoted, closed; pods that are being released), at a cadence that
     /// their own cost sets.
-    fn review_is_due(&self, happened: u64, now: Instant) -> bool {
-        let Some((last, happened_then)) = self.reviewed else { return true };
+    fn resync_is_due(&self, happened: u64, now: Instant) -> bool {
+        let Some((last, happened_then)) = self.resynced else { return true };
         let at_rest = happened == happened_then && !self.unfinished;
         let pause = match at_rest {
-            true => self.review_pace.pause(2 * REVIEW_SHARE, REVIEW_AT_REST, LONGEST_AT_REST),
-            false => self.review_pace.pause(REVIEW_SHARE, VISITING, LONGEST_REVIEW),
+            true => self.resync_pace.pause(2 * RESYNC_SHARE, RESYNC_AT_REST, LONGEST_AT_REST),
+            false => self.resync_pace.pause(RESYNC_SHARE, VISITING, LONGEST_RESYNC),
         };
         now.duration_since(last) >= pause
     }

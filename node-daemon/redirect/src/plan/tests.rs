@@ -29,7 +29,7 @@ fn run(observed: &mut Observed, plan: &Plan) {
         match action {
             Action::SetPolicy { slot, policy, .. } => drop(observed.policies.insert(*slot, *policy)),
             Action::AddPod(pod) => observed.pods.push(pod.clone()),
-            Action::Adopt(_) => {}
+            Action::Import(_) => {}
             Action::RemovePod(cookie) => observed.pods.retain(|pod| pod.cookie != *cookie),
             Action::Free(slot) => drop(observed.policies.remove(slot)),
         }
@@ -51,7 +51,7 @@ fn settled(targets: &[Target]) -> Observed {
 #[test]
 fn a_new_pod_gets_its_policy_before_the_programs_know_it() {
     let plan = plan(&[target(7)], &Observed::default());
-    let [Action::SetPolicy { slot, policy, fresh: true }, Action::AddPod(pod), Action::Adopt(NetnsCookie(7))] =
+    let [Action::SetPolicy { slot, policy, fresh: true }, Action::AddPod(pod), Action::Import(NetnsCookie(7))] =
         &plan.actions[..]
     else {
         panic!("{plan:?}")

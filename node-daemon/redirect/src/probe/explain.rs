@@ -84,7 +84,7 @@ fn is_of_kernel(error: &Error) -> bool {
     match error {
         Error::Btf(_) | Error::Load(_) => true,
         // Socket options of the self-test, for one.
-        Error::Maps(_) | Error::Pass(_) | Error::Probe { .. } => {
+        Error::Maps(_) | Error::Iterator(_) | Error::Probe { .. } => {
             matches!(errno(error), Some(libc::EINVAL | libc::ENOSYS | libc::ENOPROTOOPT | libc::EOPNOTSUPP))
         }
         _ => false,

@@ -16,10 +16,10 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::Fionread;
 use crate::Error;
-use crate::kernel::kick::Kick;
 use crate::kernel::maps::Maps;
 use crate::kernel::records::Records;
-use crate::kernel::visits::{Residences, Visits};
+use crate::kernel::visits::{Namespaces, Visits};
+use crate::kernel::wake_readers::ReaderWaker;
 use crate::pods::{MappedPod, Slot};
 
 /// Bytes that are left unread to see where they count.
@@ -39,9 +39,9 @@ pub struct Trial {
     pub receive_memory: u32,
     pub fionread: Fionread,
     pub late: bool,
-    /// How sockets are visited, and the time of a processor that one pass took.
+    /// How sockets are visited, and the time of a processor that one scan took.
     pub way: &'static str,
-    pub pass: Duration,
+    pub scan: Duration,
     pub blocking_waits: bool,
     /// A program wakes a reader.
     pub wakes: bool,
@@ -52,11 +52,16 @@ pub struct Trial {
 impl Trial {
     /// Runs in a thread with a network namespace that ends with it.
     /// `watch`: whether the programs that see what applications do could be attached.
-    pub fn run(layout: &Layout, visits: &Visits, kick: &Kick, watch: Result<(), LoadError>) -> Result<Self, Error> {
+    pub fn run(
+        layout: &Layout,
+        visits: &Visits,
+        wake_readers: &ReaderWaker,
+        watch: Result<(), LoadError>,
+    ) -> Result<Self, Error> {
         let failed = |what| move |source| Error::Probe { what, source };
         let watch = watch.map_err(|error| Chain(&error).to_string());
-        let tried =
-            netns::in_new(|| tries(layout, visits, kick, watch)).map_err(failed("cannot make a network namespace"))?;
+        let tried = netns::in_new(|| tries(layout, visits, wake_readers, watch))
+            .map_err(failed("cannot make a network namespace"))?;
         tried.map_err(|error| match error {
             Trouble::Io(source) => Error::Probe { what: "a connection of the self-test failed", source },
             Trouble::Other(error) => error,
@@ -81,7 +86,12 @@ impl<E: Into<Error>> From<E> for Trouble {
     }
 }
 
-fn tries(layout: &Layout, visits: &Visits, kick: &Kick, watch: Result<(), String>) -> Result<Trial, Trouble> {
+fn tries(
+    layout: &Layout,
+    visits: &Visits,
+    wake_readers: &ReaderWaker,
+    watch: Result<(), String>,
+) -> Result<Trial, Trouble> {
     netns::loopback_up()?;
     let cookie = netns::own_cookie()?;
     let mut maps = Maps::open(layout)?;
@@ -132,12 +142,12 @@ fn tries(layout: &Layout, visits: &Visits, kick: &Kick, watch: Result<(), String
     let nonblocking = |yes| ends.iter().try_for_each(|end| end.set_nonblocking(yes));
     nonblocking(true)?;
     // This thread is in the network namespace.
-    let pass = visits.pass(&Residences::new())?.took;
+    let scan = visits.scan(&Namespaces::new())?.took;
     nonblocking(false)?;
     exchange(EXCHANGES)?;
     let late = sent_redirected(layout, &client)? > 0;
     let redirected = redirected_messages == 2;
-    let wakes = wakes(layout, kick)?;
+    let wakes = wakes(layout, wake_readers)?;
     let habits_seen = match watch {
         Err(error) => Err(error),
         Ok(()) => Ok(habits_seen(&maps)?),
@@ -151,13 +161,13 @@ fn tries(layout: &Layout, visits: &Visits, kick: &Kick, watch: Result<(), String
         blocking_waits,
         wakes,
         way: visits.name(),
-        pass,
+        scan,
         habits_seen,
     })
 }
 
 /// Does the program that is to wake readers wake one that is told of bytes once?
-fn wakes(layout: &Layout, kick: &Kick) -> Result<bool, Trouble> {
+fn wakes(layout: &Layout, wake_readers: &ReaderWaker) -> Result<bool, Trouble> {
     let (mut client, server) = connect()?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from)?;
     let told_once = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0);
@@ -172,8 +182,8 @@ fn wakes(layout: &Layout, kick: &Kick) -> Result<bool, Trouble> {
     let Some((id, record)) = records.all()?.into_iter().find(|(_, one)| one.key.socket_cookie == cookie) else {
         return Ok(false);
     };
-    records.put(&id, &EndRecord { kick: 1, ..record })?;
-    kick.run_here()?;
+    records.put(&id, &EndRecord { wake_reader: 1, ..record })?;
+    wake_readers.run_here()?;
     Ok(is_told()?)
 }
 

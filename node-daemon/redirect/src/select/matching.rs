@@ -27,7 +27,7 @@ impl<'a> Candidates<'a> {
     pub fn new(objects: &'a Objects, problems: &mut Vec<Problem>) -> Self {
         let mut accelerations = Vec::new();
         for acceleration in &objects.accelerations {
-            if names(&acceleration.object, objects.node.as_deref()) {
+            if selects_node(&acceleration.object, objects.node.as_deref()) {
                 accelerations.push(acceleration);
             } else if objects.node.is_none() {
                 problems.push(problem(
@@ -69,7 +69,7 @@ impl<'a> Candidates<'a> {
 }
 
 /// Does the object name this machine, and is it to stay? Standalone there is no Node whose labels could match.
-pub fn names(acceleration: &MeshAcceleration, node: Option<&NodeIdentity>) -> bool {
+pub fn selects_node(acceleration: &MeshAcceleration, node: Option<&NodeIdentity>) -> bool {
     let selector = &acceleration.spec.node_selector;
     let none = Labels::new();
     let labels = node.map_or(&none, |node| &node.labels);

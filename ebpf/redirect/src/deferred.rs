@@ -9,16 +9,16 @@ use meshaccel_abi::redirect::{EndId, Role};
 use crate::context::key;
 use crate::record::record_open;
 use crate::socket::Own;
-use crate::{lesson, room};
+use crate::{port_history, room};
 
 /// A round trip. True: no more of these reports.
 #[inline(always)]
 pub fn look(ctx: &SockOpsContext, socket: *mut c_void, own: Own) -> bool {
-    if !meshaccel_decide::redirect::lesson::outlives(own.segments_in(), own.segments_out()) {
+    if !meshaccel_decide::redirect::port_history::outlives(own.segments_in(), own.segments_out()) {
         return false;
     }
     let key = key(ctx, own, own.netns_cookie());
-    if let Some(role) = lesson::role(&key) {
+    if let Some(role) = port_history::role(&key) {
         // An active end's bytes_acked counts its SYN.
         let sent = own.sent_base().wrapping_add(u32::from(role == Role::Active));
         if let Some(policy) = record_open(socket, own, &key, EndId::at(role, sent, own.received_base())) {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::strangers::golang::Go;
-use meshaccel_e2e::strangers::stage::compare;
+use meshaccel_e2e::upstream::golang::Go;
+use meshaccel_e2e::upstream::stage::compare;
 
 both_promotions!(go);
 

@@ -1,4 +1,4 @@
-//! Where a stranger's test runs: a network namespace with nothing but loopback, and a folder for what it writes.
+//! Where an upstream test runs: a network namespace with nothing but loopback, and a folder for what it writes.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;

@@ -7,7 +7,7 @@ use meshaccel_e2e::both_promotions;
 use meshaccel_e2e::manifest::Promotion;
 use meshaccel_e2e::mesh::sweep;
 use meshaccel_e2e::stage::Pods;
-use meshaccel_e2e::strangers::servers::Servers;
+use meshaccel_e2e::upstream::servers::Servers;
 use meshaccel_e2e::wait;
 
 both_promotions!(nginx_and_redis);

@@ -1,11 +1,11 @@
-//! Which sockets does the promoting pass visit? A node may have a hundred thousand connections that carry something now and
-//! then, and passes come several times a second. So a candidate is visited from when it has carried enough to be judged, for a few
-//! seconds; after that it is left to the review, which comes more rarely and turns to it again when it has carried more.
+//! Which sockets does the scan visit? A node may have a hundred thousand connections that carry something now and
+//! then, and scans come several times a second. So a candidate is visited from when it has carried enough to be judged, for a few
+//! seconds; after that it is left to the full resync, which comes more rarely and turns to it again when it has carried more.
 
 use crate::redirect::evidence::{PATIENCE, READ_FIRST, SEGMENTS_EACH_WAY};
 use crate::redirect::gain::back_at;
 
-/// How long the pass visits a candidate in vain: 4 s, in ns.
+/// How long the scan visits a candidate in vain: 4 s, in ns.
 const ATTENTION: u64 = 4_000_000_000;
 
 /// Has a connection carried enough data segments each way that a visit may promote it?

@@ -119,7 +119,7 @@ impl<'a> Servers<'a> {
         let crowd = [&crowd[..], &["set,get,incr,lpush,lpop,mset"]].concat();
         std::thread::scope(|scope| {
             let crowd = scope.spawn(|| self.output("redis-benchmark", &crowd));
-            let mut client = Redis::over(Polled(self.connect(self.ports.redis)?), "strangers");
+            let mut client = Redis::over(Polled(self.connect(self.ports.redis)?), "upstream");
             for size in FILES.into_iter().chain(0..40).chain(65_500..65_540) {
                 client.exercise(size, 40).with_context(|| format!("a value of {size} bytes"))?;
             }
@@ -151,7 +151,7 @@ fn launch<'a>(netns: &'a Netns, folder: &'a TempDir, capture: bool) -> Launch<'a
 
 fn start(netns: &Netns, folder: &TempDir, program: &str, arguments: &[&str]) -> Result<Process> {
     let path = parts::find(program);
-    let path = path.with_context(|| format!("{program} is not installed: run scripts/setup.sh strangers"))?;
+    let path = path.with_context(|| format!("{program} is not installed: run scripts/setup.sh upstream"))?;
     launch(netns, folder, false).start(program, &path.to_string_lossy(), arguments)
 }
 

@@ -42,7 +42,7 @@ impl<'a> Shares<'a> {
 
 /// What became of one MeshAcceleration.
 #[derive(Clone, Debug, Default)]
-pub struct Fold<'a> {
+pub struct Aggregate<'a> {
     /// Nodes that it names.
     pub desired: usize,
     /// Of these: in force for every pod.
@@ -75,13 +75,18 @@ pub struct Tally<'a> {
 }
 
 /// Folds.
-pub fn fold<'a>(acceleration: &Acceleration, observed: &'a Observed, shares: &Shares<'a>, now: Now) -> Fold<'a> {
+pub fn aggregate<'a>(
+    acceleration: &Acceleration,
+    observed: &'a Observed,
+    shares: &Shares<'a>,
+    now: Now,
+) -> Aggregate<'a> {
     let parts = shares.get(&acceleration.uid);
-    let mut fold = Fold::default();
+    let mut aggregate = Aggregate::default();
     for part in parts {
-        fold.count(part.share);
+        aggregate.count(part.share);
     }
-    let Some(selector) = acceleration.node_selector() else { return fold };
+    let Some(selector) = acceleration.node_selector() else { return aggregate };
     // Both are in the order of the nodes' names.
     let mut parts = parts.iter().peekable();
     for (name, node) in &observed.nodes {
@@ -89,21 +94,21 @@ pub fn fold<'a>(acceleration: &Acceleration, observed: &'a Observed, shares: &Sh
         if !has_labels(&node.labels, selector) {
             continue;
         }
-        fold.desired += 1;
+        aggregate.desired += 1;
         let share = parts.next_if(|part| part.node == name.as_str()).map(|part| part.share);
         match observed.reports.get(name).filter(|report| observed.node_of(name, report).is_some()) {
-            None => fold.unheard.add(name),
-            Some(report) if observed.is_silent(report, now.instant) => fold.silent.add(name),
+            None => aggregate.unheard.add(name),
+            Some(report) if observed.is_silent(report, now.instant) => aggregate.silent.add(name),
             Some(report) => {
-                fold.old |= report.old;
-                fold.place(name, share, acceleration.generation);
+                aggregate.old |= report.old;
+                aggregate.place(name, share, acceleration.generation);
             }
         }
     }
-    fold
+    aggregate
 }
 
-impl<'a> Fold<'a> {
+impl<'a> Aggregate<'a> {
     fn place(&mut self, node: &'a str, share: Option<&'a Share>, generation: i64) {
         let Some(share) = share.filter(|share| share.observed_generation >= generation) else {
             return self.waiting.add(node);

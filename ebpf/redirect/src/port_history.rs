@@ -1,29 +1,29 @@
 //! What the connections of a port have taught.
 
-use meshaccel_abi::redirect::{Connection, EndId, Lesson, LessonKey, Role, SocketKey};
-use meshaccel_decide::redirect::lesson;
+use meshaccel_abi::redirect::{Connection, EndId, PortHistory, PortKey, Role, SocketKey};
+use meshaccel_decide::redirect::port_history;
 
-use crate::maps::ma_lessons;
+use crate::maps::ma_histories;
 
 /// The port of an end.
 #[inline(always)]
-pub fn of(key: &SocketKey, id: &EndId) -> LessonKey {
+pub fn of(key: &SocketKey, id: &EndId) -> PortKey {
     at(key, id.role)
 }
 
 /// The port of the connection, were this its end with that role.
 #[inline(always)]
-fn at(key: &SocketKey, role: u32) -> LessonKey {
+fn at(key: &SocketKey, role: u32) -> PortKey {
     let port = if role == Role::Active as u32 { key.remote.port() } else { key.local.port() };
-    LessonKey { netns_cookie: key.netns_cookie, port, role: role as u16, zero: 0 }
+    PortKey { netns_cookie: key.netns_cookie, port, role: role as u16, zero: 0 }
 }
 
 /// Leave this connection unrecorded?
 #[inline(always)]
 pub fn skips(key: &SocketKey, id: &EndId) -> bool {
     // SAFETY: one field is read, which may change meanwhile.
-    let learnt = unsafe { ma_lessons.get(of(key, id)) };
-    learnt.is_some_and(|learnt| lesson::skips(learnt.short_lived, id))
+    let learnt = unsafe { ma_histories.get(of(key, id)) };
+    learnt.is_some_and(|learnt| port_history::skips(learnt.short_lived, id))
 }
 
 /// Which end of an unrecorded connection this is: the one whose port has taught something. (An active end's own port is one
@@ -31,7 +31,7 @@ pub fn skips(key: &SocketKey, id: &EndId) -> bool {
 #[inline(always)]
 pub fn role(key: &SocketKey) -> Option<Role> {
     // SAFETY: whether it is there is all that is asked.
-    let taught = |role: Role| unsafe { ma_lessons.get(at(key, role as u32)) }.is_some();
+    let taught = |role: Role| unsafe { ma_histories.get(at(key, role as u32)) }.is_some();
     match (taught(Role::Active), taught(Role::Passive)) {
         (true, false) => Some(Role::Active),
         (false, true) => Some(Role::Passive),
@@ -43,7 +43,7 @@ pub fn role(key: &SocketKey) -> Option<Role> {
 #[inline(always)]
 pub fn no_gain_before(connection: &Connection) -> bool {
     // SAFETY: one field is read, which may change meanwhile.
-    unsafe { ma_lessons.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.no_gain != 0)
+    unsafe { ma_histories.get(of(&connection.key, &connection.id)) }.is_some_and(|learnt| learnt.no_gain != 0)
 }
 
 /// A recorded connection ends.
@@ -57,7 +57,7 @@ pub fn ended(connection: &Connection) {
         return;
     }
     gained(connection);
-    if lesson::pays(redirected, passed) {
+    if port_history::pays(redirected, passed) {
         forget(of(&connection.key, &connection.id), |learnt| learnt.no_gain = 0);
     }
 }
@@ -76,20 +76,20 @@ pub fn no_gain(connection: &Connection) {
 
 /// Two ends at once may lose a count.
 #[inline(always)]
-fn learn(key: LessonKey, change: impl Fn(&mut Lesson)) {
-    if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
+fn learn(key: PortKey, change: impl Fn(&mut PortHistory)) {
+    if let Some(learnt) = ma_histories.get_ptr_mut(key) {
         // SAFETY: a value of the map.
         return change(unsafe { &mut *learnt });
     }
-    let mut first = Lesson { short_lived: 0, no_gain: 0 };
+    let mut first = PortHistory { short_lived: 0, no_gain: 0 };
     change(&mut first);
-    let _ = ma_lessons.insert(key, first, 0);
+    let _ = ma_histories.insert(key, first, 0);
 }
 
 /// Changes what was learnt, if anything was.
 #[inline(always)]
-fn forget(key: LessonKey, change: impl Fn(&mut Lesson)) {
-    if let Some(learnt) = ma_lessons.get_ptr_mut(key) {
+fn forget(key: PortKey, change: impl Fn(&mut PortHistory)) {
+    if let Some(learnt) = ma_histories.get_ptr_mut(key) {
         // SAFETY: a value of the map.
         change(unsafe { &mut *learnt });
     }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use meshaccel_abi::redirect::{AdoptSample, EndId, Role};
+use meshaccel_abi::redirect::{EndId, ImportSample, Role};
 
 /// Identities, by socket cookie, of the sockets whose peer is among the samples too.
 ///
 /// With client and server first data sequence numbers C and S: the active end sampled (C - 1, S), since its bytes_acked
 /// counts the SYN; the passive end sampled (S, C). No other two sockets agree in these 64 bits, so a match tells both
 /// that they belong together and which is which.
-pub fn pair(samples: &[AdoptSample]) -> Vec<(u64, EndId)> {
+pub fn pair(samples: &[ImportSample]) -> Vec<(u64, EndId)> {
     let passive: HashMap<(u32, u32), u64> =
         samples.iter().map(|s| ((s.received_base, s.sent_base), s.socket_cookie)).collect();
     let mut identities = Vec::new();
@@ -31,8 +31,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn connection(client: u32, server: u32, cookies: (u64, u64)) -> [AdoptSample; 2] {
-        let sample = |socket_cookie, sent_base, received_base| AdoptSample { socket_cookie, sent_base, received_base };
+    fn connection(client: u32, server: u32, cookies: (u64, u64)) -> [ImportSample; 2] {
+        let sample = |socket_cookie, sent_base, received_base| ImportSample { socket_cookie, sent_base, received_base };
         [sample(cookies.0, client.wrapping_sub(1), server), sample(cookies.1, server, client)]
     }
 

@@ -2,13 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Ports whose lessons are kept at once; the oldest give way.
-pub const MAX_LESSONS: u32 = 8192;
+/// Ports whose history is kept at once; the oldest give way.
+pub const MAX_HISTORIES: u32 = 8192;
 
 /// A port of a pod: the service's port as this end sees it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
-pub struct LessonKey {
+pub struct PortKey {
     /// Network namespace of the pod.
     pub netns_cookie: u64,
     /// Remote port of an active end, local port of a passive one.
@@ -22,7 +22,7 @@ pub struct LessonKey {
 /// What was learnt.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Lesson {
+pub struct PortHistory {
     /// Recorded connections in a row that ended without ever having been promoted.
     pub short_lived: u32,
     /// Connections that were promoted and left because that was no gain.

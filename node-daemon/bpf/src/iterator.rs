@@ -9,9 +9,9 @@ use thiserror::Error;
 use crate::pins::Layout;
 use crate::sys::bpf;
 
-/// What can go wrong with a pass.
+/// What can go wrong with an iterator.
 #[derive(Debug, Error)]
-pub enum PassError {
+pub enum IteratorError {
     #[error("cannot open the iterator {name}")]
     Open {
         name: &'static str,
@@ -28,15 +28,15 @@ pub enum PassError {
 
 /// A linked iterator.
 #[derive(Debug)]
-pub struct Pass {
+pub struct LinkedIterator {
     name: &'static str,
     link: OwnedFd,
 }
 
-impl Pass {
+impl LinkedIterator {
     /// Opens the pinned link.
-    pub fn open(layout: &Layout, name: &'static str) -> Result<Self, PassError> {
-        let link = bpf::open_pin(&layout.path(name)).map_err(|source| PassError::Open { name, source })?;
+    pub fn open(layout: &Layout, name: &'static str) -> Result<Self, IteratorError> {
+        let link = bpf::open_pin(&layout.path(name)).map_err(|source| IteratorError::Open { name, source })?;
         Ok(Self { name, link })
     }
 
@@ -50,9 +50,9 @@ impl Pass {
         Self { name, link }
     }
 
-    /// Runs one pass and hands each row to `row`. Reads in bounded pieces: a node may hold 100,000 connections.
-    pub fn run<T: Pod>(&self, mut row: impl FnMut(&T)) -> Result<(), PassError> {
-        let failed = |source| PassError::Run { name: self.name, source };
+    /// Runs it once, and hands each row to `row`. Reads in bounded pieces: a node may hold 100,000 connections.
+    pub fn run<T: Pod>(&self, mut row: impl FnMut(&T)) -> Result<(), IteratorError> {
+        let failed = |source| IteratorError::Run { name: self.name, source };
         let mut file = bpf::iterate(self.link.as_fd()).map_err(failed)?;
         let (mut buffer, mut filled) = (vec![0u8; 64 * 1024], 0);
         loop {

@@ -51,7 +51,7 @@ const PARTS: [&str; 36] = [
     "test_os +TestSendfile",
 ];
 
-/// Added by `MESHACCEL_STRANGERS=all`: long, and only some of their cases use the network.
+/// Added by `MESHACCEL_UPSTREAM=all`: long, and only some of their cases use the network.
 const LONG: [&str; 9] = [
     "test_concurrent_futures",
     "test_multiprocessing_forkserver",

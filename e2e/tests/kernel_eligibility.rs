@@ -1,4 +1,4 @@
-//! Which connections the promoting pass visits. A node has many that carry something now and then: they must cost nothing, and
+//! Which connections a scan visits. A node has many that carry something now and then: they must cost nothing, and
 //! the busy one among them must be found all the same.
 
 use std::time::Duration;
@@ -23,12 +23,12 @@ fn low_water(pair: &Pair, bytes: i32) -> Result<()> {
     Ok(socket::set(&pair.client.stream, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &bytes)?)
 }
 
-/// How many of these sockets the pass visits.
+/// How many of these sockets a scan visits.
 fn visited(daemon: &Daemon, pairs: &[Pair]) -> Result<usize> {
     let mut count = 0;
     for end in pairs.iter().flat_map(|pair| [&pair.client, &pair.server]) {
         let cookie = socket::cookie(&end.stream)?;
-        count += usize::from(has_key(daemon.bpffs(), "ma_marked", &cookie.to_ne_bytes())?);
+        count += usize::from(has_key(daemon.bpffs(), "ma_dirty", &cookie.to_ne_bytes())?);
     }
     Ok(count)
 }
@@ -42,7 +42,7 @@ fn quiet_connections_are_not_visited_and_the_busy_one_is_promoted(promotion: Pro
     }
     let mut busy = pods.pair(0)?;
     daemon.warm(&mut busy)?;
-    // Found by the review, which knows them and does not have them visited.
+    // Found by the full resync, which knows them and does not have them visited.
     wait_for(LIMIT, "the quiet connections to be known", || {
         let connections = daemon.connections()?;
         for pair in &quiet {
@@ -67,7 +67,7 @@ fn what_is_visited_in_vain_is_left_alone_and_found_again(promotion: Promotion) -
     low_water(&pair, 2)?;
     request::by_hand(&mut pair, 20, 64)?;
     ensure!(visited(&daemon, std::slice::from_ref(&pair))? > 0, "neither end is visited after 20 requests");
-    wait_for(LIMIT, "the connection to be left to the review", || {
+    wait_for(LIMIT, "the connection to be left to the full resync", || {
         let visited = visited(&daemon, std::slice::from_ref(&pair))?;
         ensure!(visited == 0, "{visited} of its ends are visited");
         let connections = daemon.connections()?;

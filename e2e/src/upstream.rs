@@ -1,4 +1,4 @@
-//! Tests that strangers wrote for TCP: other projects' own test suites, run outside and inside an accelerated network
+//! Tests that others wrote for TCP: other projects' own test suites, run outside and inside an accelerated network
 //! namespace. They know nothing of acceleration, so whatever they expect is what TCP does, and the same test cases must
 //! pass, fail and be skipped in both places.
 //!
@@ -18,7 +18,7 @@ pub mod stage;
 pub mod suite;
 pub mod verdict;
 
-/// True when `MESHACCEL_STRANGERS=all` asks for everything: minutes more than `make test` has.
+/// True when `MESHACCEL_UPSTREAM=all` asks for everything: minutes more than `make test` has.
 pub fn everything() -> bool {
-    std::env::var_os("MESHACCEL_STRANGERS").is_some_and(|value| value == "all")
+    std::env::var_os("MESHACCEL_UPSTREAM").is_some_and(|value| value == "all")
 }

@@ -11,14 +11,14 @@ use aya_ebpf::helpers::generated::{bpf_seq_write, bpf_setsockopt};
 /// and an iterator over TCP sockets may do that.
 #[unsafe(link_section = "iter/tcp")]
 #[unsafe(no_mangle)]
-pub fn ma_kick(ctx: *mut TcpIterator) -> u32 {
+pub fn ma_wake_readers(ctx: *mut TcpIterator) -> u32 {
     // SAFETY: a field of the context.
     let Some(own) = Own::new(unsafe { (*ctx).socket }) else { return 0 };
     let Some(connection) = find(own.pointer()) else { return 0 };
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return 0 };
     // SAFETY: this end's own record.
-    let kick = unsafe { core::mem::replace(&mut (*record).kick, 0) };
-    if kick == 0 {
+    let wake_readers = unsafe { core::mem::replace(&mut (*record).wake_reader, 0) };
+    if wake_readers == 0 {
         return 0;
     }
     refresh(connection);

@@ -29,7 +29,7 @@ pub fn removed(id: EndId, key: SocketKey) {
     if let Some(record) = told(id, key) {
         asked(record);
         counters::event(Event::Retired);
-        // When it may come back is for the next pass to say.
+        // When it may come back is for the next scan to say.
         mark_end(&key, id);
     }
 }

@@ -1,4 +1,4 @@
-//! Judging what differs. A stranger's test may fail by itself now and then, so a case that differs runs again, alone, in
+//! Judging what differs. An upstream test may fail by itself now and then, so a case that differs runs again, alone, in
 //! both places; what is seen inside must have been seen outside.
 
 use std::time::{Duration, Instant};

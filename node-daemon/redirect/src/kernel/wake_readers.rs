@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use meshaccel_abi::redirect::names;
-use meshaccel_bpf::passes::{Pass, PassError};
+use meshaccel_bpf::iterator::{IteratorError, LinkedIterator};
 use meshaccel_bpf::sys::netns::Namespace;
 use meshaccel_bpf::sys::{descriptors, socket};
 
@@ -22,32 +22,34 @@ pub enum Wakes {
 
 /// The iterator that says whose readers they are.
 #[derive(Debug)]
-pub struct Kick {
-    pass: Pass,
+pub struct ReaderWaker {
+    iterator: LinkedIterator,
     by: Wakes,
 }
 
-impl Kick {
+impl ReaderWaker {
     /// From its link, which is not pinned. `by_program`: as `Offsets::wakes`.
     pub fn new(link: OwnedFd, by_program: bool) -> Self {
         let by = if by_program { Wakes::Program } else { Wakes::Descriptor };
-        Self { pass: Pass::from_link(names::KICK, link), by }
+        Self { iterator: LinkedIterator::from_link(names::WAKE_READERS, link), by }
     }
 
     /// The same for another thread.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { pass: self.pass.try_clone()?, by: self.by })
+        Ok(Self { iterator: self.iterator.try_clone()?, by: self.by })
     }
 
     /// Those of a network namespace.
-    pub fn run(&self, namespace: &Namespace) -> Result<(), PassError> {
-        namespace.enter(|| self.run_here()).unwrap_or_else(|source| Err(PassError::Open { name: names::KICK, source }))
+    pub fn run(&self, namespace: &Namespace) -> Result<(), IteratorError> {
+        namespace
+            .enter(|| self.run_here())
+            .unwrap_or_else(|source| Err(IteratorError::Open { name: names::WAKE_READERS, source }))
     }
 
     /// Those of the calling thread's.
-    pub fn run_here(&self) -> Result<(), PassError> {
+    pub fn run_here(&self) -> Result<(), IteratorError> {
         let mut cookies = BTreeSet::new();
-        self.pass.run(|cookie: &u64| {
+        self.iterator.run(|cookie: &u64| {
             cookies.insert(*cookie);
         })?;
         if self.by == Wakes::Program || cookies.is_empty() {
@@ -58,6 +60,6 @@ impl Kick {
                 tracing::debug!(%error, "Could not wake the reader of a socket");
             }
         };
-        descriptors::find(cookies, wake).map_err(|source| PassError::Run { name: names::KICK, source })
+        descriptors::find(cookies, wake).map_err(|source| IteratorError::Run { name: names::WAKE_READERS, source })
     }
 }

@@ -8,7 +8,7 @@ use meshaccel_service::Chain;
 
 /// Shared by all who talk to the API server. What fails is logged when it begins to and when it ends.
 #[derive(Clone, Debug, Default)]
-pub struct Contact(Arc<Mutex<State>>);
+pub struct ApiHealth(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -18,7 +18,7 @@ struct State {
     failing: BTreeMap<&'static str, (Instant, String)>,
 }
 
-impl Contact {
+impl ApiHealth {
     /// The API server has answered to `what`.
     pub fn made(&self, what: &'static str) {
         if let Some((since, _)) = self.lock().failing.remove(what) {
@@ -66,15 +66,15 @@ mod tests {
 
     #[test]
     fn the_oldest_failure_is_told_until_it_ends() {
-        let contact = Contact::default();
-        assert!(contact.lost_for().is_none());
-        contact.lost("Pod", &std::io::Error::other("refused"));
-        contact.lost("Node", &std::io::Error::other("late"));
-        contact.lost("Pod", &std::io::Error::other("again"));
-        assert_eq!(contact.lost_for().map(|(_, error)| error), Some("Pod: refused".to_owned()));
-        contact.made("Pod");
-        assert_eq!(contact.lost_for().map(|(_, error)| error), Some("Node: late".to_owned()));
-        contact.made("Node");
-        assert!(contact.lost_for().is_none());
+        let api_health = ApiHealth::default();
+        assert!(api_health.lost_for().is_none());
+        api_health.lost("Pod", &std::io::Error::other("refused"));
+        api_health.lost("Node", &std::io::Error::other("late"));
+        api_health.lost("Pod", &std::io::Error::other("again"));
+        assert_eq!(api_health.lost_for().map(|(_, error)| error), Some("Pod: refused".to_owned()));
+        api_health.made("Pod");
+        assert_eq!(api_health.lost_for().map(|(_, error)| error), Some("Node: late".to_owned()));
+        api_health.made("Node");
+        assert!(api_health.lost_for().is_none());
     }
 }

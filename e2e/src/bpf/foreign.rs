@@ -29,19 +29,19 @@ const RETURN_1: [Instruction; 2] = [(0xb7, 0, 0, 1), (0x95, 0, 0, 0)];
 
 /// Another program's SOCKHASH with a verdict on all that comes in through TCP: it is counted, and passed on.
 #[derive(Debug)]
-pub struct StrangerVerdict {
-    sockmap: StrangerSockmap,
+pub struct ForeignVerdict {
+    sockmap: ForeignSockmap,
     counter: OwnedFd,
 }
 
-impl StrangerVerdict {
+impl ForeignVerdict {
     pub fn new() -> Result<Self> {
         let counter = create_map(MAP_TYPE_ARRAY, 4, 8, 1).context("cannot make a counter")?;
         let map = create_map(MAP_TYPE_SOCKHASH, 4, 4, 1024).context("cannot make a SOCKHASH")?;
         let program = load(PROG_TYPE_SK_SKB, ATTACH_STREAM_VERDICT, &counts(&counter))
             .context("cannot load an sk_skb program")?;
         attach(PROG_ATTACH, &map, &program, ATTACH_STREAM_VERDICT, 0).context("cannot attach an sk_skb program")?;
-        Ok(Self { sockmap: StrangerSockmap { map, _program: program }, counter })
+        Ok(Self { sockmap: ForeignSockmap { map, _program: program }, counter })
     }
 
     /// Puts a connected socket in.
@@ -57,12 +57,12 @@ impl StrangerVerdict {
 
 /// Another installation's SOCKHASH with a program that passes everything.
 #[derive(Debug)]
-pub struct StrangerSockmap {
+pub struct ForeignSockmap {
     map: OwnedFd,
     _program: OwnedFd,
 }
 
-impl StrangerSockmap {
+impl ForeignSockmap {
     pub fn new() -> Result<Self> {
         let map = create_map(MAP_TYPE_SOCKHASH, 4, 4, 1024).context("cannot make a SOCKHASH")?;
         let program = load(PROG_TYPE_SK_MSG, 0, &RETURN_1).context("cannot load an sk_msg program")?;
@@ -83,13 +83,13 @@ impl StrangerSockmap {
 
 /// Another installation's sock_ops program on a cgroup: counts how often it is called.
 #[derive(Debug)]
-pub struct StrangerSockOps {
+pub struct ForeignSockOps {
     cgroup: File,
     counter: OwnedFd,
     program: OwnedFd,
 }
 
-impl StrangerSockOps {
+impl ForeignSockOps {
     /// Attaches it beside whatever else is there.
     pub fn attach(cgroup: &Path) -> Result<Self> {
         Self::attach_with(cgroup, &[])
@@ -133,7 +133,7 @@ impl StrangerSockOps {
     }
 }
 
-impl Drop for StrangerSockOps {
+impl Drop for ForeignSockOps {
     fn drop(&mut self) {
         // Programs attached without a link outlive their descriptors.
         let _ = attach(PROG_DETACH, &self.cgroup, &self.program, ATTACH_CGROUP_SOCK_OPS, 0);
@@ -173,7 +173,7 @@ fn create_map(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<Owned
     for (index, word) in [kind, key, value, entries].into_iter().enumerate() {
         put(&mut attr, index * 4, &word.to_ne_bytes());
     }
-    put(&mut attr, 28, b"e2e_stranger");
+    put(&mut attr, 28, b"e2e_foreign");
     call_for_fd(MAP_CREATE, &mut attr)
 }
 
@@ -191,7 +191,7 @@ fn load(kind: u32, attach_type: u32, instructions: &[Instruction]) -> io::Result
     put(&mut attr, 4, &(instructions.len() as u32).to_ne_bytes());
     put(&mut attr, 8, &(code.as_ptr() as u64).to_ne_bytes());
     put(&mut attr, 16, &(c"GPL".as_ptr() as u64).to_ne_bytes());
-    put(&mut attr, 48, b"e2e_stranger");
+    put(&mut attr, 48, b"e2e_foreign");
     put(&mut attr, 68, &attach_type.to_ne_bytes());
     call_for_fd(PROG_LOAD, &mut attr)
 }
@@ -211,15 +211,15 @@ mod tests {
     use crate::bpf::Object;
 
     #[test]
-    fn what_a_stranger_loads_is_listed_and_what_it_drops_is_gone() {
-        let stranger = StrangerSockmap::new().unwrap();
-        let listed = Object::all("e2e_stranger").unwrap();
+    fn what_a_foreigner_loads_is_listed_and_what_it_drops_is_gone() {
+        let foreign = ForeignSockmap::new().unwrap();
+        let listed = Object::all("e2e_foreign").unwrap();
         let ours = |objects: &crate::bpf::Objects| objects.iter().filter(|object| listed.contains(object)).count();
         assert!(listed.len() >= 2, "{listed:?}");
-        drop(stranger);
+        drop(foreign);
         // Maps and programs are freed after a grace period.
         crate::wait::wait_until(std::time::Duration::from_secs(10), "the objects to go", || {
-            Object::all("e2e_stranger").is_ok_and(|objects| ours(&objects) == 0).then_some(())
+            Object::all("e2e_foreign").is_ok_and(|objects| ours(&objects) == 0).then_some(())
         })
         .unwrap();
     }

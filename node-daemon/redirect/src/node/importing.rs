@@ -8,12 +8,12 @@
 
 use std::time::{Duration, Instant};
 
-use meshaccel_bpf::passes::Pass;
+use meshaccel_bpf::iterator::LinkedIterator;
 use meshaccel_bpf::sys::netns::Namespace;
 
 use super::pace::Pace;
 use crate::kernel::maps::Maps;
-use crate::kernel::passes::Samples;
+use crate::kernel::rows::Samples;
 
 /// Pods seldom come alone.
 const GATHER: Duration = Duration::from_millis(250);
@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// What is to be done of it.
 #[derive(Debug, Default)]
-pub struct Adoption {
+pub struct Importing {
     /// Somebody has come since the last round began: when the next may begin.
     wanted: Option<Instant>,
     round: Option<Round>,
@@ -40,7 +40,7 @@ struct Round {
     took: Duration,
 }
 
-impl Adoption {
+impl Importing {
     /// A pod has come whose connections to other pods count.
     pub fn want(&mut self, now: Instant) {
         if self.wanted.is_none() {
@@ -65,8 +65,8 @@ impl Adoption {
         self.round = Some(Round { began: now, to_come: namespaces, samples: Samples::default(), took: Duration::ZERO });
     }
 
-    /// One namespace more; after the last, all that was found is adopted.
-    pub fn go_on(&mut self, link: &Pass, maps: &mut Maps, now: Instant) {
+    /// One namespace more; after the last, all that was found is imported.
+    pub fn go_on(&mut self, link: &LinkedIterator, maps: &mut Maps, now: Instant) {
         let Some(mut round) = self.round.take() else { return };
         let start = Instant::now();
         if let Some(namespace) = round.to_come.pop() {
@@ -75,10 +75,10 @@ impl Adoption {
             self.round = Some(round);
             return;
         }
-        let sockets = round.samples.adopt(link, maps);
+        let sockets = round.samples.import(link, maps);
         self.end(round.took + start.elapsed(), now);
         if sockets > 0 {
-            tracing::info!(sockets, "Adopted connections between pods that were open already");
+            tracing::info!(sockets, "Imported connections between pods that were open already");
         }
     }
 
@@ -100,22 +100,22 @@ mod tests {
 
     /// Rounds of 250 pods that come one after the other, each at its time, where a round takes so long.
     fn rounds(apart: Duration, took: Duration) -> usize {
-        let (start, mut adoption, mut rounds) = (Instant::now(), Adoption::default(), 0);
-        let mut run_until = |adoption: &mut Adoption, now: Instant| {
-            while let Some(due) = adoption.due().filter(|due| *due <= now) {
-                adoption.begin(Vec::new(), due);
-                adoption.round = None;
-                adoption.end(took, due + took);
+        let (start, mut importing, mut rounds) = (Instant::now(), Importing::default(), 0);
+        let mut run_until = |importing: &mut Importing, now: Instant| {
+            while let Some(due) = importing.due().filter(|due| *due <= now) {
+                importing.begin(Vec::new(), due);
+                importing.round = None;
+                importing.end(took, due + took);
                 rounds += 1;
             }
         };
         for pod in 0..250 {
             let now = start + apart * pod;
-            run_until(&mut adoption, now);
-            adoption.want(now);
+            run_until(&mut importing, now);
+            importing.want(now);
         }
-        run_until(&mut adoption, start + Duration::from_secs(36_000));
-        assert_eq!(adoption.due(), None, "a pod is left");
+        run_until(&mut importing, start + Duration::from_secs(36_000));
+        assert_eq!(importing.due(), None, "a pod is left");
         rounds
     }
 
