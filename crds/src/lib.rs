@@ -12,6 +12,7 @@
 //! * [`validate`](mod@validate): the schema's bounds and the CEL rules, in user space
 //! * [`manifest`]: the CRD as YAML, committed under `crds/yaml/`
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
 #![forbid(unsafe_code)]
 
 pub mod acceleration;

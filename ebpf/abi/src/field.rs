@@ -10,6 +10,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct Span {
     /// From the beginning of its structure.
     pub at: u32,
+    /// How many: 8 for each byte, or fewer for a bit field.
     pub bits: u32,
 }
 
@@ -34,6 +35,7 @@ pub struct Field {
     pub name: &'static str,
     /// `structure.member`, with more members where it is inside one, `[n]` for an element. The first that exists counts.
     pub paths: &'static [&'static str],
+    /// How wide the programs can load it; another width on some kernel is an error before anything is loaded.
     pub width: Width,
     /// A kernel without it is one too: its offset is 0 then.
     pub optional: bool,
@@ -56,6 +58,7 @@ impl Field {
 
 /// What the programs have of a field.
 pub trait Place {
+    /// The widths that it can load.
     const WIDTH: Width;
     /// Of one that [fits](Field::fits).
     fn new(span: Span) -> Self;
@@ -70,6 +73,7 @@ impl<T> At<T> {
     /// The beginning: what a pointer points to.
     pub const BEGIN: Self = Self(0, PhantomData);
 
+    /// In bytes, from the beginning of its structure.
     #[inline(always)]
     pub fn offset(self) -> u32 {
         self.0
@@ -97,6 +101,7 @@ impl<T> Place for At<T> {
 pub struct Number<const NARROW: u32, const WIDE: u32>(u32);
 
 impl<const NARROW: u32, const WIDE: u32> Number<NARROW, WIDE> {
+    /// In bytes, from the beginning of its structure.
     #[inline(always)]
     pub fn offset(self) -> u32 {
         self.0 % PACKED

@@ -7,6 +7,7 @@
 //!
 //! Every layout is `#[repr(C)]` without padding (`bytemuck::Pod` refuses padding at compile time).
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
 #![cfg_attr(not(test), no_std)]
 
 pub mod field;

@@ -5,6 +5,7 @@
 //!
 //! They are inlined into the programs and tested on the host, so a branch here is a branch that a unit test reaches.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -51,6 +51,7 @@ pub trait Capability {
 /// What came of [`Capability::work`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
+    /// What was due is done.
     Done,
     /// Somebody else has uninstalled it: the daemon is not wanted any more.
     Removed,
@@ -61,5 +62,6 @@ pub enum Turn {
 pub struct Failure {
     /// The condition's.
     pub reason: &'static str,
+    /// A sentence for people: what failed, on what, and what to do.
     pub message: String,
 }

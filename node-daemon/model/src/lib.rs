@@ -1,5 +1,6 @@
 //! What the daemon's parts speak of: pods, objects, what is wrong with them. No I/O.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
 #![forbid(unsafe_code)]
 
 pub mod lines;

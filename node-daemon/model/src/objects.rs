@@ -16,7 +16,9 @@ pub struct Objects {
     pub node: Option<Arc<NodeIdentity>>,
     /// In the order of file name and place in the file, as are the others.
     pub accelerations: Vec<Located<MeshAcceleration>>,
+    /// Standalone those that have an object; in a cluster all, with their labels alone.
     pub namespaces: Vec<Located<Namespace>>,
+    /// Those of this machine; in a cluster with what somebody reads of them, and nothing else.
     pub pods: Vec<Located<Pod>>,
     /// MeshAccelerations of an API server that this version does not understand; standalone, a problem names the file.
     pub refused: Vec<Refused>,
@@ -27,16 +29,22 @@ pub struct Objects {
 /// This machine as the cluster knows it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NodeIdentity {
+    /// `metadata.name` of the Node.
     pub name: String,
+    /// `metadata.uid` of the Node.
     pub uid: String,
+    /// Its labels, which `nodeSelector` is compared with.
     pub labels: BTreeMap<String, String>,
 }
 
 /// A MeshAcceleration that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// `metadata.name`
     pub name: String,
+    /// `metadata.uid`
     pub uid: String,
+    /// `metadata.generation`
     pub generation: i64,
     /// Why, as a sentence.
     pub message: String,
@@ -45,7 +53,9 @@ pub struct Refused {
 /// An object and where it was read.
 #[derive(Debug, PartialEq)]
 pub struct Located<T> {
+    /// The object, shared by all states that hold it.
     pub object: Arc<T>,
+    /// For who complains about it.
     pub place: Arc<Place>,
 }
 

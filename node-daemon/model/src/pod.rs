@@ -7,7 +7,9 @@ use serde::{Serialize, Serializer};
 /// Namespace and name of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodName {
+    /// `metadata.namespace`
     pub namespace: String,
+    /// `metadata.name`
     pub name: String,
 }
 

@@ -194,9 +194,11 @@ pub struct Gain {
 pub struct Baseline {
     /// What TCP had counted of bytes when evidence began to count: 0, or when this end had left for being one-way.
     pub bytes_in: u64,
+    /// The other way.
     pub bytes_out: u64,
     /// The same of data segments.
     pub segments_in: u32,
+    /// The other way.
     pub segments_out: u32,
     /// 1 when these four are set.
     pub set: u32,
@@ -248,7 +250,9 @@ pub struct EndRecord {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Counter {
+    /// Messages as sk_msg is shown them: a call that sends, or the part of one that found room.
     pub messages: u64,
+    /// Their payload.
     pub bytes: u64,
 }
 

@@ -76,7 +76,9 @@ pub const SOCKOPS: &str = "ma_sockops";
 pub const SKMSG: &str = "ma_skmsg";
 /// Tracepoints: they see who splices from TCP sockets, who asks how many bytes wait, and who makes a descriptor blocking.
 pub const SPLICE: &str = "ma_splice";
+/// See [`SPLICE`].
 pub const IOCTL: &str = "ma_ioctl";
+/// See [`SPLICE`].
 pub const FCNTL: &str = "ma_fcntl";
 /// The same at the entries of kernel functions, program and function; and what no tracepoint could see without a cost to all who
 /// receive. All kernels have the first [`NEEDED_ENTRIES`].

@@ -183,11 +183,18 @@ pub const FIONREAD_TCP: u32 = 0;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Calls {
+    /// The number of write(2).
     pub write: u32,
+    /// The number of writev(2).
     pub writev: u32,
+    /// The number of sendto(2).
     pub sendto: u32,
+    /// The number of sendmsg(2).
     pub sendmsg: u32,
+    /// The number of sendmmsg(2).
     pub sendmmsg: u32,
+    /// The number of sendfile(2).
     pub sendfile: u32,
+    /// The number of splice(2).
     pub splice: u32,
 }
