@@ -4,7 +4,7 @@
 //! * [`pairing`] may these two ends be connected at all
 //! * [`side`] is this socket the sidecar's
 //! * [`habits`] what follows from how its application was seen to read
-//! * [`leaving`] how a socket leaves the SOCKHASH
+//! * [`lifecycle`] what a visit does with a socket: enters it, leaves it, has it leave; [`leaving`] how that is done without losing a byte
 //! * [`demands`] does the sender or the reader ask for what only TCP does
 //! * [`keepalive`] must this message take TCP so that the path stays alive
 //! * [`quota`] how many records a pod may have
@@ -18,6 +18,7 @@ pub mod gain;
 pub mod habits;
 pub mod keepalive;
 pub mod leaving;
+pub mod lifecycle;
 pub mod pairing;
 pub mod port_history;
 pub mod quota;

@@ -7,24 +7,16 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use meshaccel_abi::redirect::connection::{
     PEER_UNKNOWN, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE, STATE_REMOVING, leaving,
 };
-use meshaccel_abi::redirect::policy::RETIRE;
 use meshaccel_abi::redirect::visit::{DONE, LEFT, PENDING, PENDING_GATE, WAKE};
-use meshaccel_abi::redirect::{Connection, DirtySocket, EndId, EndRecord, Event, Policy, Reason};
+use meshaccel_abi::redirect::{Connection, DirtySocket, EndId, EndRecord, Event, Reason};
 use meshaccel_decide::redirect::leaving::{Attempt, Socket, attempt, drains, is_stuck};
 
 use crate::barrier::{add, barrier, replace};
 use crate::maps::{ma_ends, ma_leavers};
 use crate::promote::unread;
-use crate::record::{is_no_gain, mark};
+use crate::record::mark;
 use crate::socket::{Other, Own};
-use crate::{counters, evict, pair};
-
-/// How long an eagerly promoted active end may wait for its peer: 1 s.
-const GRACE: u64 = 1_000_000_000;
-
-/// How long a reader that works may leave bytes unread on a busy machine: half a second. One that does not know of them
-/// waits for so long before it is woken.
-const READS_WITHIN: u64 = 500_000_000;
+use crate::{counters, evict};
 
 /// Has a promoted socket leave. Not inlined: its callers have little of the stack left.
 #[inline(never)]
@@ -49,56 +41,6 @@ pub fn announce(id: &EndId, record: *const EndRecord) {
     // SAFETY: readable while the program runs (RCU); neither field ever changes.
     let (since, netns_cookie) = unsafe { ((*record).wanted_since, (*record).key.netns_cookie) };
     let _ = ma_leavers.output(DirtySocket { since, netns_cookie, id: *id, zero: 0 }, 0);
-}
-
-/// Why a promoted socket must leave, as a full resync sees it.
-#[inline(always)]
-pub fn reason(own: Own, connection: &mut Connection, policy: &Policy, peer: &pair::Found) -> Option<Reason> {
-    if policy.flags & RETIRE != 0 {
-        return Some(Reason::NotEnforced);
-    }
-    if let Err(reason @ (Reason::ExcludedPort | Reason::NotAppToSidecar | Reason::OtherPod)) = *peer {
-        return Some(reason);
-    }
-    if is_alone(connection, peer) {
-        return Some(Reason::PeerNotPromoted);
-    }
-    if waits_since_before(own, connection) { Some(Reason::TakesBulk) } else { None }
-}
-
-/// An end to which nobody redirects (an eagerly promoted one that nobody pairs with, one whose peer has closed or has left)
-/// costs at every send and gains nothing.
-#[inline(always)]
-fn is_alone(connection: &Connection, peer: &pair::Found) -> bool {
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let late = now.wrapping_sub(connection.membership.promoted_at) >= GRACE;
-    match peer {
-        // One that gained nothing stays out for a while; any other may be about to come.
-        Ok(peer) => peer.state == STATE_CANDIDATE && (late || is_no_gain(peer.left_for)),
-        Err(_) => late,
-    }
-}
-
-/// It had unread bytes in its TCP queue when it entered, which no sender knows of, and has not read on for a while though
-/// nothing else waits for it.
-#[inline(always)]
-fn waits_since_before(own: Own, connection: &mut Connection) -> bool {
-    if connection.membership.unread_since == 0 {
-        return false;
-    }
-    let copied = own.copied_sequence();
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    if !unread(own) {
-        connection.membership.unread_since = 0;
-        return false;
-    }
-    if copied != connection.membership.copied_seen {
-        connection.membership.copied_seen = copied;
-        connection.membership.unread_since = now;
-    }
-    now.wrapping_sub(connection.membership.unread_since) >= READS_WITHIN && own.redirected_queue_empty() == Some(true)
 }
 
 /// Tries to take out the socket of the running program, which is to leave. Not `WHOLLY`: as far as that goes without changing

@@ -32,6 +32,7 @@ mod habits;
 mod import;
 mod iterator;
 mod leaving;
+mod lifecycle;
 mod list;
 mod maps;
 mod observe;

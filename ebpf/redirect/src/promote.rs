@@ -1,85 +1,24 @@
-//! A candidate enters the SOCKHASH: when its peer is known, policy allows it, both readers take it, and it gains.
+//! A candidate enters the SOCKHASH. Whether it does is for `meshaccel_decide::redirect::lifecycle` to say.
 
 use core::ptr::{read_volatile, write_volatile};
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_map_update_elem};
-use meshaccel_abi::redirect::connection::{PEER_UNKNOWN, SIDE_SIDECAR, STATE_CANDIDATE, STATE_PROMOTED_LATE};
-use meshaccel_abi::redirect::policy::{ANY_PAIR, EAGER, ENFORCE, NODE_SWITCH, OBSERVE};
-use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
-use meshaccel_decide::redirect::demands;
-use meshaccel_decide::redirect::evidence::{Evidence, READ_FIRST, worth};
-use meshaccel_decide::redirect::gain::back_at;
+use meshaccel_abi::redirect::connection::{STATE_CANDIDATE, STATE_PROMOTED_LATE};
+use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Reason, SocketKey};
 use meshaccel_decide::redirect::habits::may_enter;
-use meshaccel_decide::redirect::pairing::{Stay, peer_goes_first};
-use meshaccel_decide::redirect::port_history::goes_by_others;
 
 use crate::barrier::barrier;
 use crate::leaving::want;
-use crate::maps::{address, ma_ends, ma_sockets, offset};
-use crate::record::{is_no_gain, mark_end};
+use crate::maps::{address, ma_ends, ma_sockets};
+use crate::record::mark_end;
 use crate::socket::{Other, Own};
-use crate::switch::is_off;
-use crate::{counters, habits, pair, port_history};
+use crate::{counters, habits, port_history};
 
+/// Puts the socket of the running program into the SOCKHASH. An error: the kernel has refused, and it stays a candidate.
 #[inline(always)]
-pub fn candidate(own: Own, connection: &mut Connection, policy: &Policy, peer: pair::Found) {
-    if let Err(reason) = peer.and_then(|peer| promote(own, connection, policy, peer)) {
-        connection.reason = reason as u32;
-    }
-}
-
-#[inline(always)]
-fn promote(own: Own, connection: &mut Connection, policy: &Policy, peer: &EndRecord) -> Result<(), Reason> {
-    if connection.peer.state == PEER_UNKNOWN {
-        pair::write(connection, peer);
-        counters::event(Event::Paired);
-    }
-    if policy.flags & OBSERVE != 0 {
-        return Err(Reason::Observing);
-    }
-    if policy.flags & ENFORCE == 0 {
-        return Err(Reason::NotEnforced);
-    }
-    // Whoever uninstalls has switched the node off, and takes sockets out while a daemon may still run scans.
-    if is_off(NODE_SWITCH) {
-        return Err(Reason::SwitchedOff);
-    }
+pub fn enter(own: Own, connection: &mut Connection, peer: &EndRecord) -> Result<(), Reason> {
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return Err(Reason::NotRecorded) };
-    // SAFETY: readable while the program runs (RCU).
-    let left_for = unsafe { (*record).left_for };
-    // The same question at both ends, so that they enter together: one that is there alone gains nothing. It comes early, since
-    // most connections of most nodes are quiet, and all are looked at.
-    if own.segments_in() < READ_FIRST || own.segments_out() < READ_FIRST {
-        return Err(Reason::Candidate);
-    }
-    both_take_it(own, connection)?;
-    habits_allow(connection, peer)?;
-    // It has been there in vain: this time the peer goes first.
-    if peer_goes_first(connection.id.role, left_for, Stay { state: peer.state, left_for: peer.left_for }) {
-        return Err(Reason::PeerNotPromoted);
-    }
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let no_gain = is_no_gain(left_for);
-    if no_gain {
-        if connection.baseline.set == 0 {
-            count_from_now(own, connection);
-        }
-        if now < back_at(connection.membership.left_at, connection.membership.leaves) {
-            return Err(Reason::from_number(left_for).unwrap_or(Reason::Backlogged));
-        }
-    }
-    let age = now.wrapping_sub(connection.recorded_at);
-    let no_gain_before = goes_by_others(connection.membership.leaves, age) && port_history::no_gain_before(connection);
-    if policy.flags & EAGER == 0 || no_gain || no_gain_before {
-        weigh(own, connection, policy, no_gain_before)?;
-    }
-    // What waits there, an application that has left it for later may never learn of: see `skmsg.rs`. A stream to a
-    // sidecar has always some, and its reader always reads on.
-    if application_reads(connection.side, policy) && unread(own) {
-        return Err(Reason::OrderBarrier);
-    }
     // SAFETY: this end's own record. What an earlier stay was to end for does not end this one.
     unsafe { write_volatile(&raw mut (*record).wanted, 0) };
     let mut key = connection.key;
@@ -133,42 +72,9 @@ pub fn unread(own: Own) -> bool {
     Other(own.address()).unread() != Some(0)
 }
 
-#[inline(always)]
-fn weigh(own: Own, connection: &mut Connection, policy: &Policy, no_gain_before: bool) -> Result<(), Reason> {
-    let worth = worth(&Evidence {
-        segments_in: own.segments_in().wrapping_sub(connection.baseline.segments_in),
-        segments_out: own.segments_out().wrapping_sub(connection.baseline.segments_out),
-        bytes_in: own.bytes_received().wrapping_sub(connection.baseline.bytes_in),
-        bytes_out: own.bytes_acked().wrapping_sub(connection.baseline.bytes_out),
-        application_reads: application_reads(connection.side, policy),
-        peer_application_reads: application_reads(connection.peer.side, policy),
-        no_gain_before,
-    });
-    if worth == Err(Reason::OneWay) {
-        // Should it begin to go both ways, what came before must not count against it.
-        count_from_now(own, connection);
-    }
-    worth
-}
-
-/// Is this end read by an application, as far as anybody knows?
-#[inline(always)]
-fn application_reads(side: u32, policy: &Policy) -> bool {
-    side != SIDE_SIDECAR && policy.flags & ANY_PAIR == 0
-}
-
-#[inline(always)]
-fn count_from_now(own: Own, connection: &mut Connection) {
-    connection.baseline.segments_in = own.segments_in();
-    connection.baseline.segments_out = own.segments_out();
-    connection.baseline.bytes_in = own.bytes_received();
-    connection.baseline.bytes_out = own.bytes_acked();
-    connection.baseline.set = 1;
-}
-
 /// Neither end's application has a habit that the SOCKHASH does not serve (see `habits.rs`).
 #[inline(always)]
-fn habits_allow(connection: &Connection, peer: &EndRecord) -> Result<(), Reason> {
+pub fn habits_allow(connection: &Connection, peer: &EndRecord) -> Result<(), Reason> {
     let kernel = habits::kernel();
     // SAFETY: readable while the program runs (RCU).
     let seen = ma_ends.get_ptr(connection.id).map_or(0, |own| unsafe { read_volatile(&raw const (*own).habits) });
@@ -176,23 +82,4 @@ fn habits_allow(connection: &Connection, peer: &EndRecord) -> Result<(), Reason>
     // SAFETY: as above.
     let seen = unsafe { read_volatile(&raw const peer.habits) };
     may_enter(seen | habits::of_port(peer.slot, &peer.key, &connection.id.peer()), &kernel)
-}
-
-/// Both ends read in a way that the redirected queue serves. A blocking receive call on a socket in a SOCKHASH, for one,
-/// waits once: a wake-up without bytes (a signal, write space, the acknowledgement of its own FIN) ends it with EAGAIN
-/// (tcp_bpf_recvmsg, all kernels so far), which no program expects. So both descriptors must be non-blocking, as those of
-/// every sidecar and event loop are.
-#[inline(always)]
-fn both_take_it(own: Own, connection: &Connection) -> Result<(), Reason> {
-    if own.zero_copy() {
-        return Err(Reason::SenderFlags);
-    }
-    if Other(own.address()).is_diverted() || Other(connection.peer.socket).is_diverted() {
-        return Err(Reason::InAnotherSockmap);
-    }
-    for end in [Other(own.address()), Other(connection.peer.socket)] {
-        let reading = end.reading(end.file()).ok_or(Reason::PeerUnreadable)?;
-        demands::reader(&reading, offset!(blocking_waits) != 0)?;
-    }
-    Ok(())
 }

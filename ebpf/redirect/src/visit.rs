@@ -20,17 +20,18 @@ use meshaccel_abi::redirect::policy::EAGER;
 use meshaccel_abi::redirect::visit::{
     DIRTY, DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, OUT_OF_REACH, PENDING, REMOVED, RESYNC, SCAN, SWEEP, WAKE,
 };
-use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
-use meshaccel_decide::redirect::habits::may_enter;
+use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, SocketKey};
+use meshaccel_decide::redirect::eligibility;
+use meshaccel_decide::redirect::lifecycle::{Step, step};
 use meshaccel_decide::redirect::side::side;
-use meshaccel_decide::redirect::{demands, eligibility};
 
 use crate::leaving::{self, leave, want};
-use crate::maps::{address, ma_dirty, ma_ends, ma_sockets, offset};
-use crate::promote::candidate;
+use crate::lifecycle::Visited;
+use crate::maps::{address, ma_dirty, ma_ends, ma_sockets};
+use crate::promote::enter;
 use crate::record::{account, find, forget, mark, marked_since, policy_in, refresh, unmark};
 use crate::socket::{Other, Own, TCP_CLOSE};
-use crate::{alone, counters, evict, gate, habits, pair};
+use crate::{alone, counters, evict, gate, pair};
 
 #[classifier]
 pub fn ma_visit(ctx: TcContext) -> i32 {
@@ -293,33 +294,29 @@ fn move_on(own: Own, connection: &mut Connection, resyncs: bool) -> Option<&'sta
     // after everything in it was retired.
     let policy = policy_in(connection.slot, connection.key.netns_cookie)?;
     let peer = pair::find(connection, policy.flags);
-    if connection.membership.state == STATE_CANDIDATE {
-        candidate(own, connection, policy, peer);
-        return Some(policy);
+    let is_candidate = connection.membership.state == STATE_CANDIDATE;
+    if let Ok(peer) = peer
+        && is_candidate
+        && connection.peer.state == PEER_UNKNOWN
+    {
+        pair::write(connection, peer);
+        counters::event(Event::Paired);
     }
-    let reason = leaving::reason(own, connection, policy, &peer);
-    let reason = reason.or_else(|| if resyncs { reads_wrongly(own, connection) } else { None });
-    if let Some(reason) = reason {
-        want(&connection.id, reason as u32);
-    } else if !resyncs && connection.peer.state != PEER_UNKNOWN {
+    let step = step(is_candidate, &mut Visited { own, connection, policy, peer }, resyncs);
+    match (step, peer) {
+        (Step::Enter, Ok(peer)) => {
+            if let Err(reason) = enter(own, connection, peer) {
+                connection.reason = reason as u32;
+            }
+        }
+        (Step::Wait(reason), _) => connection.reason = reason as u32,
+        (Step::Leave(reason), _) => want(&connection.id, reason as u32),
         // Of an end whose peer is not known yet, the next scan will see whether it came.
-        unmark(connection);
+        (Step::Remain, _) if !resyncs && connection.peer.state != PEER_UNKNOWN => unmark(connection),
+        // Nothing enters without a peer.
+        (Step::Remain | Step::Enter, _) => {}
     }
     Some(policy)
-}
-
-/// Has this end's application taken to something that the redirected queue does not serve, or another program to its bytes?
-#[inline(always)]
-fn reads_wrongly(own: Own, connection: &Connection) -> Option<Reason> {
-    let this = Other(own.address());
-    let habits = habits::of_port(connection.slot, &connection.key, &connection.id);
-    if let Err(reason) = may_enter(habits, &habits::kernel()) {
-        return Some(reason);
-    }
-    match demands::reader(&this.reading(this.file())?, offset!(blocking_waits) != 0) {
-        Err(reason @ (Reason::BlockingReader | Reason::ReaderOptions | Reason::InAnotherSockmap)) => Some(reason),
-        _ => None,
-    }
 }
 
 /// Policy may have been edited since the socket was recorded: whose end it is follows from ports and users that policy names.
