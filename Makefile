@@ -159,6 +159,7 @@ bench-istio:
 	@$(BIN)/meshaccel-bench --istio --seconds 1.5 --json bench-out/istio.json
 
 lint: setup-build ## Formatting, clippy, shell syntax
+	@echo "[lint] formatting, clippy, shell syntax"
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy $(PROFILE) --quiet --workspace --all-targets -- -D warnings
 	bash -n scripts/*.sh cluster/*/*.sh .ci/run

@@ -1,19 +1,20 @@
 //! Carries actions out. The only module that writes, apart from the Lease.
 //!
 //! Each write is preceded by the question whether this process still leads, and ends within [`ANSWER`], so that nothing of
-//! one leader is on its way when the next one begins. Whatever fails is said once, and tried again with growing pauses.
+//! one leader is on its way when the next one begins. Whatever fails is said once, and tried again with growing pauses. What
+//! came of it is told as [`Outcome`]s: what is known of the cluster is not written here.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, api::Api, core::DynamicObject};
 use meshaccel_service::Backoff;
 
 use crate::leader::Term;
 use crate::metrics::Metrics;
-use crate::observe::World;
 use crate::plan::Action;
 use crate::plan::daemon::{DaemonSettings, OPERATOR};
 use crate::rate_limiter::RateLimiter;
@@ -32,10 +33,22 @@ const AT_ONCE: usize = 8;
 /// How often the objects are looked at that nobody watches.
 const LOOK_AFTER: Duration = Duration::from_secs(60);
 
+/// What came of an action, as far as it changes what is known of the cluster: the answer is there before a watch tells it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A MeshAcceleration, as the API server has it now.
+    Written(Box<DynamicObject>),
+    /// The DaemonSet, as the API server has it now; `None`: it is deleted.
+    DaemonSet(Option<Box<DaemonSet>>),
+    /// A NodeAcceleration is deleted: its name.
+    ReportDeleted(String),
+    /// Why the daemon's objects cannot be written, in a sentence for people; `None`: they can.
+    Blocked(Option<String>),
+}
+
 /// Carries actions out.
 pub struct Applier {
     client: Client,
-    world: World,
     term: Term,
     recorder: Recorder,
     metrics: Metrics,
@@ -56,12 +69,11 @@ struct Failing {
 }
 
 impl Applier {
-    pub fn new(client: Client, world: World, term: Term, metrics: Metrics, identity: String) -> Self {
+    pub fn new(client: Client, term: Term, metrics: Metrics, identity: String) -> Self {
         let reporter = Reporter { controller: OPERATOR.into(), instance: Some(identity) };
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
-            world,
             term,
             metrics,
             rate_limiter: RateLimiter::default(),
@@ -70,9 +82,15 @@ impl Applier {
         }
     }
 
-    /// Carries out what is due, and says when the rest is, if there is any.
+    /// Carries out what is due, tells what came of each action as soon as that is known, and gives the time until the rest is due, if
+    /// there is any.
     #[tracing::instrument(name = "apply", level = "debug", skip_all, fields(actions = actions.len()))]
-    pub async fn carry_out(&mut self, actions: Vec<Action>, settings: &DaemonSettings) -> Option<Duration> {
+    pub async fn carry_out(
+        &mut self,
+        actions: Vec<Action>,
+        settings: &DaemonSettings,
+        tell: &impl Fn(Outcome),
+    ) -> Option<Duration> {
         let now = Instant::now();
         let wanted: HashSet<String> = actions.iter().map(key).collect();
         self.failing.retain(|key, _| wanted.contains(key));
@@ -85,15 +103,17 @@ impl Applier {
         // The daemon's objects one after the other: rights before pods, and the other way round.
         let (deployment, rest): (Vec<Action>, Vec<Action>) = due.into_iter().partition(is_deployment);
         for action in deployment {
-            let result = self.perform(&action, settings).await;
+            let result = self.perform(&action, settings, tell).await;
             self.note(&action, result);
         }
-        self.publish_trouble();
+        // What stops the daemon from being deployed stands in every object's status.
+        let blocking = self.failing.values().find(|failing| failing.blocks);
+        tell(Outcome::Blocked(blocking.map(|failing| failing.sentence.clone())));
         let results: Vec<(Action, Result<(), Failure>)> = {
             let this = &*self;
             futures::stream::iter(rest)
                 .map(|action| async move {
-                    let result = this.perform(&action, settings).await;
+                    let result = this.perform(&action, settings, tell).await;
                     (action, result)
                 })
                 .buffer_unordered(AT_ONCE)
@@ -126,29 +146,40 @@ impl Applier {
     }
 
     #[tracing::instrument(name = "write", skip_all, fields(action = kind(action), object = key(action)))]
-    async fn perform(&self, action: &Action, settings: &DaemonSettings) -> Result<(), Failure> {
+    async fn perform(
+        &self,
+        action: &Action,
+        settings: &DaemonSettings,
+        tell: &impl Fn(Outcome),
+    ) -> Result<(), Failure> {
         let kind = kind(action);
-        let result = self.perform_once(action, settings).await;
+        let result = self.perform_once(action, settings, tell).await;
         self.metrics.wrote(kind, &result);
         result
     }
 
-    async fn perform_once(&self, action: &Action, settings: &DaemonSettings) -> Result<(), Failure> {
+    async fn perform_once(
+        &self,
+        action: &Action,
+        settings: &DaemonSettings,
+        tell: &impl Fn(Outcome),
+    ) -> Result<(), Failure> {
+        let written = |object| tell(Outcome::Written(Box::new(object)));
         tracing::debug!(key = key(action), "Carrying out");
         match action {
             Action::AddFinalizer(handle) => {
-                self.set_finalizers(handle).await?;
+                written(self.set_finalizers(handle).await?);
                 tracing::info!(name = handle.name, "Took a MeshAcceleration into care");
                 Ok(())
             }
             Action::RemoveFinalizer(handle, event) => {
-                self.set_finalizers(handle).await?;
+                written(self.set_finalizers(handle).await?);
                 tracing::info!(name = handle.name, note = event.note, "Let a MeshAcceleration go");
                 self.tell(&handle.name, &handle.uid, std::slice::from_ref(event)).await;
                 Ok(())
             }
             Action::WriteStatus(write) => {
-                self.write_status(write).await?;
+                written(self.write_status(write).await?);
                 self.tell(&write.name, &write.uid, &write.events).await;
                 Ok(())
             }
@@ -163,13 +194,13 @@ impl Applier {
             Action::ApplyDaemonSet(object) => {
                 let written = self.apply(object).await?;
                 tracing::info!(namespace = settings.namespace, name = object.name, "Applied the DaemonSet");
-                self.world.lock().daemon_set = serde_json::to_value(written).and_then(serde_json::from_value).ok();
+                tell(Outcome::DaemonSet(serde_json::to_value(written).and_then(serde_json::from_value).ok()));
                 Ok(())
             }
             Action::DeleteDaemonSet(object) => {
                 self.delete(object, None).await?;
                 tracing::info!(namespace = settings.namespace, name = object.name, "Deleted the DaemonSet");
-                self.world.lock().daemon_set = None;
+                tell(Outcome::DaemonSet(None));
                 Ok(())
             }
             Action::RemoveAccess(objects) => {
@@ -181,7 +212,7 @@ impl Applier {
             Action::DeleteReport { name, uid } => {
                 self.delete_report(name, uid).await?;
                 tracing::debug!(name, "Deleted a NodeAcceleration that nobody writes any more");
-                self.world.lock().reports.remove(name);
+                tell(Outcome::ReportDeleted(name.clone()));
                 Ok(())
             }
         }
@@ -224,21 +255,9 @@ impl Applier {
         }
     }
 
-    /// What stops the daemon from being deployed stands in every object's status.
-    fn publish_trouble(&self) {
-        let trouble = self.failing.values().find(|failing| failing.blocks).map(|failing| failing.sentence.clone());
-        let mut observed = self.world.lock();
-        if observed.trouble != trouble {
-            observed.trouble = trouble;
-            drop(observed);
-            self.world.changed(crate::observe::take::Change::Matters);
-        }
-    }
-
-    /// Forgets what belongs to objects that are gone.
-    pub fn forget(&mut self) {
-        let observed = self.world.lock();
-        self.rate_limiter.keep(&observed.accelerations.values().map(|object| object.uid.as_str()).collect());
+    /// Forgets what belongs to objects that are gone; `there`: the uids of those that are not.
+    pub fn forget(&mut self, there: &HashSet<&str>) {
+        self.rate_limiter.keep(there);
     }
 
     fn api(&self, resource: &kube::discovery::ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
@@ -279,3 +298,6 @@ fn is_deployment(action: &Action) -> bool {
         Action::KeepAccess(_) | Action::RemoveAccess(_) | Action::ApplyDaemonSet(_) | Action::DeleteDaemonSet(_)
     )
 }
+
+#[cfg(test)]
+mod tests;

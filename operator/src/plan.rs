@@ -212,6 +212,6 @@ fn is_ours(observed: &Observed) -> bool {
 }
 
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 #[cfg(test)]
 mod tests;

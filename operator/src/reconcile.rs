@@ -1,10 +1,11 @@
-//! The leader's loop: plan, carry out, wait for something to change.
+//! The leader's loop: plan, carry out, take in what came of it, wait for something to change.
 
 use std::time::{Duration, Instant};
 
-use crate::apply::Applier;
+use crate::apply::{Applier, Outcome};
 use crate::metrics::Metrics;
 use crate::observe::World;
+use crate::observe::take::{Change, Watched};
 use crate::plan::daemon::DaemonSettings;
 use crate::plan::observed::Now;
 use crate::plan::plan;
@@ -25,11 +26,40 @@ pub async fn lead(world: &World, applier: &mut Applier, settings: &DaemonSetting
         let actions = tracing::debug_span!("plan").in_scope(|| plan(&world.lock(), settings, Now::read()));
         let took = began.elapsed();
         metrics.planned(took, actions.len());
-        applier.forget();
-        let due = applier.carry_out(actions, settings).await;
+        applier.forget(&world.lock().accelerations.values().map(|object| object.uid.as_str()).collect());
+        let due = applier.carry_out(actions, settings, &|outcome| merge(world, outcome)).await;
         let rest = (took * SHARE).clamp(SHORTEST, LONGEST);
         wait(world, due.unwrap_or(TICK).min(TICK)).await;
         tokio::time::sleep_until((began + rest).into()).await;
+    }
+}
+
+/// Not leading any more: what could not be written is the next leader's matter.
+pub fn stop(world: &World) {
+    merge(world, Outcome::Blocked(None));
+}
+
+/// What came of an action is known before a watch tells it.
+fn merge(world: &World, outcome: Outcome) {
+    let mut observed = world.lock();
+    match outcome {
+        Outcome::Written(object) => {
+            // An object that this write let go is not made known anew.
+            let name = object.metadata.name.as_deref().unwrap_or_default();
+            if observed.accelerations.get(name).is_some_and(|known| Some(&known.uid) == object.metadata.uid.as_ref()) {
+                let _ = object.take(&mut observed, false, Instant::now());
+            }
+        }
+        Outcome::DaemonSet(daemon_set) => observed.daemon_set = daemon_set.map(|daemon_set| *daemon_set),
+        Outcome::ReportDeleted(name) => {
+            observed.reports.remove(&name);
+        }
+        Outcome::Blocked(why) if observed.trouble != why => {
+            observed.trouble = why;
+            drop(observed);
+            world.changed(Change::Matters);
+        }
+        Outcome::Blocked(_) => {}
     }
 }
 
@@ -45,3 +75,6 @@ async fn wait(world: &World, longest: Duration) {
         () = tokio::time::sleep(longest) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,13 +62,12 @@ async fn terms(args: &Run, client: Client, world: &World, mut term: Term, metric
     let settings = args.daemon();
     while term.begins().await {
         tracing::info!(identity, "Leading");
-        let mut applier =
-            Applier::new(client.clone(), world.clone(), term.clone(), metrics.clone(), identity.to_owned());
+        let mut applier = Applier::new(client.clone(), term.clone(), metrics.clone(), identity.to_owned());
         tokio::select! {
             () = term.ends() => tracing::warn!(identity, "Not leading any more"),
             () = reconcile::lead(world, &mut applier, &settings, metrics) => {}
         }
-        world.lock().trouble = None;
+        reconcile::stop(world);
     }
 }
 

@@ -240,19 +240,4 @@ fn shared<T>(object: Arc<T>) -> Located<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn whoever_is_interrupted_again_and_again_still_learns_of_a_change() {
-        let (changes, mut due) = (Notify::new(), None);
-        changes.notify_one();
-        let mut interrupted = 0;
-        // Each attempt is dropped long before changes have come together.
-        while tokio::time::timeout(TOGETHER / 10, until_quiet(&changes, &mut due)).await.is_err() {
-            interrupted += 1;
-            assert!(interrupted < 1000, "never told");
-        }
-        assert!(due.is_none() && changes.notified().now_or_never().is_none(), "told once");
-    }
-}
+mod tests;

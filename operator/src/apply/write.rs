@@ -1,7 +1,6 @@
 //! Writes to MeshAccelerations and NodeAccelerations, and the Events about them.
 
 use std::future::Future;
-use std::time::Instant;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -13,7 +12,6 @@ use meshaccel_crds::{MeshAcceleration, NodeAcceleration};
 use serde_json::json;
 
 use super::{ANSWER, Applier};
-use crate::observe::take::Watched;
 use crate::plan::daemon::OPERATOR;
 use crate::plan::events::Event;
 use crate::plan::{Handle, StatusWrite};
@@ -62,7 +60,7 @@ impl Applier {
         }
     }
 
-    pub(super) async fn set_finalizers(&self, handle: &Handle) -> Result<(), Failure> {
+    pub(super) async fn set_finalizers(&self, handle: &Handle) -> Result<DynamicObject, Failure> {
         let resource = ApiResource::erase::<MeshAcceleration>(&());
         let operation = Operation::new("patch", &resource).on(None, &handle.name);
         let patch = json!({"metadata": {
@@ -70,12 +68,10 @@ impl Applier {
         }});
         let parameters = PatchParams { field_manager: Some(OPERATOR.into()), ..PatchParams::default() };
         let api = self.api(&resource, None);
-        let written = self.send(&operation, api.patch(&handle.name, &parameters, &Patch::Merge(&patch))).await?;
-        self.learn(written);
-        Ok(())
+        self.send(&operation, api.patch(&handle.name, &parameters, &Patch::Merge(&patch))).await
     }
 
-    pub(super) async fn write_status(&self, write: &StatusWrite) -> Result<(), Failure> {
+    pub(super) async fn write_status(&self, write: &StatusWrite) -> Result<DynamicObject, Failure> {
         let resource = ApiResource::erase::<MeshAcceleration>(&());
         let operation = Operation::new("patch", &resource).on(None, &write.name).subresource("status");
         // With the uid: another object that took the name in between must not get this one's status.
@@ -87,19 +83,7 @@ impl Applier {
         // Nobody else writes a status.
         let parameters = PatchParams::apply(OPERATOR).force();
         let api = self.api(&resource, None);
-        let written = self.send(&operation, api.patch_status(&write.name, &parameters, &Patch::Apply(&patch))).await?;
-        self.learn(written);
-        Ok(())
-    }
-
-    /// The answer to a write is known before the watch tells it.
-    fn learn(&self, written: DynamicObject) {
-        let mut observed = self.world.lock();
-        // An object that this write let go is not made known anew.
-        let name = written.metadata.name.as_deref().unwrap_or_default();
-        if observed.accelerations.get(name).is_some_and(|known| Some(&known.uid) == written.metadata.uid.as_ref()) {
-            let _ = written.take(&mut observed, false, Instant::now());
-        }
+        self.send(&operation, api.patch_status(&write.name, &parameters, &Patch::Apply(&patch))).await
     }
 
     pub(super) async fn delete_report(&self, name: &str, uid: &str) -> Result<(), Failure> {

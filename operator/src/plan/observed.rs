@@ -25,7 +25,7 @@ pub struct Observed {
     pub daemon_set: Option<DaemonSet>,
     /// Kinds whose first list has been read in full. Nothing is planned before that is all of them.
     pub synced: BTreeSet<Kind>,
-    /// Why the daemon's objects cannot be written, in a sentence for people. Kept by [`crate::apply`].
+    /// Why the daemon's objects cannot be written, in a sentence for people. Kept by [`crate::reconcile`].
     pub trouble: Option<String>,
     /// Why nothing can be seen at the moment, and since when.
     blind: BTreeMap<Blindness, Instant>,
