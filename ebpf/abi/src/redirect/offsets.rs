@@ -50,6 +50,9 @@ macro_rules! offsets {
             } ),*];
 
             /// All fields as `find` says, which has to have checked that each [fits](Field::fits). The rest is zero.
+            ///
+            /// # Errors
+            /// The first that `find` gives: a field that this kernel lacks, or that is too wide for the programs.
             pub fn find<E>(mut find: impl FnMut(&Field) -> Result<Span, E>) -> Result<Self, E> {
                 let mut fields = Self::FIELDS.iter();
                 let mut next = || fields.next().map_or(Ok(Span::ABSENT), &mut find);

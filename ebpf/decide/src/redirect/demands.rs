@@ -67,6 +67,9 @@ impl Reading {
 }
 
 /// May this message of the sender be redirected?
+///
+/// # Errors
+/// What the sender asks for that only TCP does: [`Reason::SenderClosed`], [`Reason::SenderUnseen`] or [`Reason::SenderFlags`].
 #[inline(always)]
 pub fn sender(sending: &Sending) -> Result<(), Reason> {
     if sending.shut {
@@ -82,6 +85,10 @@ pub fn sender(sending: &Sending) -> Result<(), Reason> {
 
 /// May messages be redirected to this reader? `blocking_waits`: on this kernel a blocking receive call on a socket in a
 /// SOCKHASH waits on after a wake-up without bytes.
+///
+/// # Errors
+/// What the reader asks for that the redirected queue does not serve: [`Reason::InAnotherSockmap`], [`Reason::ReaderOptions`] or
+/// [`Reason::BlockingReader`].
 #[inline(always)]
 pub fn reader(reading: &Reading, blocking_waits: bool) -> Result<(), Reason> {
     if reading.diverted {

@@ -52,6 +52,9 @@ pub struct Evidence {
 }
 
 /// Promote it?
+///
+/// # Errors
+/// Why not (yet): [`Reason::Candidate`] while it has carried too little, else what it would not gain by.
 #[inline(always)]
 pub fn worth(evidence: &Evidence) -> Result<(), Reason> {
     let (less, more, bytes) = if evidence.segments_in < evidence.segments_out {

@@ -19,6 +19,9 @@ pub struct Kernel {
 }
 
 /// May a socket with these habits be in the SOCKHASH?
+///
+/// # Errors
+/// The habit that being there would be seen by: [`Reason::TogglesBlocking`], [`Reason::ReaderAsks`] or [`Reason::ReaderFlags`].
 #[inline(always)]
 pub fn may_enter(habits: u32, kernel: &Kernel) -> Result<(), Reason> {
     if habits & TOGGLES != 0 && !kernel.blocking_waits {
@@ -42,6 +45,9 @@ pub fn tells_readers_apart(kernel: &Kernel) -> bool {
 }
 
 /// May anything be redirected to a socket with these habits? What nobody would see, any program may do but a `known` proxy.
+///
+/// # Errors
+/// The habit that the redirected queue does not serve, or that could not be seen on this kernel.
 #[inline(always)]
 pub fn may_receive(habits: u32, known: bool, kernel: &Kernel) -> Result<(), Reason> {
     let unseen = if known { 0 } else { !kernel.seen & ALL };

@@ -52,8 +52,14 @@ pub trait Seen {
     /// Data segments in and out, as TCP has counted them.
     fn segments(&self) -> [u32; 2];
     /// Do both ends read in a way that the redirected queue serves?
+    ///
+    /// # Errors
+    /// What one of them asks for that it does not: see [`demands::reader`](crate::redirect::demands::reader).
     fn readers_take_it(&self) -> Result<(), Reason>;
     /// Has neither application a habit that it does not serve?
+    ///
+    /// # Errors
+    /// Which: see [`habits::may_enter`](crate::redirect::habits::may_enter).
     fn habits_allow(&self) -> Result<(), Reason>;
     /// Did it last leave because redirecting it was no gain?
     fn was_no_gain(&self, left_for: u32) -> bool;
@@ -62,6 +68,9 @@ pub trait Seen {
     /// Has its port's history been no gain, and goes it by that?
     fn no_gain_before(&self) -> bool;
     /// Is what it has carried worth it?
+    ///
+    /// # Errors
+    /// Why not: see [`evidence::worth`](crate::redirect::evidence::worth).
     fn is_worth_it(&mut self, no_gain_before: bool) -> Result<(), Reason>;
     /// Has its application left bytes in TCP's queue, which it may never learn of?
     fn leaves_unread(&self) -> bool;

@@ -16,6 +16,9 @@ pub struct End {
 }
 
 /// `Ok` when policy of both ends allows it.
+///
+/// # Errors
+/// [`Reason::ExcludedPort`], [`Reason::NotAppToSidecar`] within a pod, [`Reason::OtherPod`] between two.
 #[inline(always)]
 pub fn allowed(local: &End, peer: &End) -> Result<(), Reason> {
     if local.side == SIDE_EXCLUDED || peer.side == SIDE_EXCLUDED {

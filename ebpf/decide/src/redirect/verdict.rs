@@ -89,6 +89,9 @@ pub struct Redirect {
 }
 
 /// Decides one message.
+///
+/// # Errors
+/// Why it passes to TCP. The first reason counts, in the order in which it is asked: the cheap before the dear.
 #[inline(always)]
 pub fn verdict(sender: &Sender, peer: &impl Peer) -> Result<Redirect, Reason> {
     standing(sender)?;
