@@ -45,7 +45,7 @@ pub async fn run(args: &DaemonArgs, mode: impl AsyncFnOnce() -> Result<Mode, Err
     let server = endpoint.serve(column(&pins).own(), status.clone()).map_err(Error::Serve)?;
     let Mode { source, reporter, uninstall_on_exit } = mode().await?;
     let told = status.clone();
-    let redirect = Redirect::new(&pins, options(args), move |news| told.update(|s| s.redirect = news.clone()));
+    let redirect = Redirect::new(&pins, options(args), move |change| told.update(|s| change(&mut s.redirect)));
     let mut daemon = Daemon {
         capabilities: vec![Box::new(redirect)],
         cluster: matches!(source, Source::Cluster(_)),
@@ -139,7 +139,7 @@ impl Daemon {
     }
 
     fn see_whether_ready(&self) {
-        if self.status.get().ready || !self.capabilities.iter().all(|one| one.is_ready()) {
+        if self.status.is_ready() || !self.capabilities.iter().all(|one| one.is_ready()) {
             return;
         }
         self.status.update(|s| s.ready = true);

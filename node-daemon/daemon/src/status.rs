@@ -58,6 +58,11 @@ impl Shared {
         self.lock().status.clone()
     }
 
+    /// The programs run, or cannot run on this machine and never did.
+    pub fn is_ready(&self) -> bool {
+        self.lock().status.ready
+    }
+
     /// Changes it.
     pub fn update(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.lock().status);

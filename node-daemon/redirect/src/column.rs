@@ -25,6 +25,9 @@ const LOOK_SOON: Duration = Duration::from_millis(100);
 /// How often what is known of pods that are gone is forgotten, and how long a failed scan waits: nothing hangs on either.
 const TIDY: Duration = Duration::from_secs(60);
 
+/// A change of the status.
+pub type Change<'a> = &'a dyn Fn(&mut Status);
+
 /// The capability.
 pub struct Redirect {
     installation: Installation,
@@ -35,8 +38,8 @@ pub struct Redirect {
     /// Why the programs cannot be installed, or not removed.
     failure: Option<Failure>,
     status: Status,
-    /// Hands the status to whoever shows it.
-    tell: Box<dyn Fn(&Status)>,
+    /// Makes the same change where it is shown.
+    show: Box<dyn Fn(Change<'_>)>,
     next: Next,
 }
 
@@ -57,8 +60,9 @@ impl Next {
 }
 
 impl Redirect {
-    /// Nothing is installed yet. `tell` is called with each new status.
-    pub fn new(pins: &Pins, options: Options, tell: impl Fn(&Status) + 'static) -> Self {
+    /// Nothing is installed yet. `show` makes each change of the status where it is shown: a status names all pods, and is not copied for
+    /// each scan.
+    pub fn new(pins: &Pins, options: Options, show: impl Fn(Change<'_>) + 'static) -> Self {
         let now = Instant::now();
         Self {
             installation: Installation::new(pins, options),
@@ -66,21 +70,24 @@ impl Redirect {
             said: BTreeSet::new(),
             failure: None,
             status: Status::default(),
-            tell: Box::new(tell),
+            show: Box::new(show),
             next: Next { scan: now, look: now + LOOK_AGAIN, try_again: now, tidying: now + TIDY },
         }
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Status)) {
+    fn change(&mut self, change: impl Fn(&mut Status)) {
         change(&mut self.status);
-        (self.tell)(&self.status);
+        (self.show)(&change);
     }
 
     /// What this kernel can do, or why it cannot, for who asks.
     fn tell_what_it_can(&mut self) {
         let capabilities = self.installation.capabilities().cloned();
         let unsupported = self.installation.unsupported().cloned();
-        self.change(|status| (status.capabilities, status.unsupported) = (capabilities, unsupported));
+        self.change(|status| {
+            status.capabilities.clone_from(&capabilities);
+            status.unsupported.clone_from(&unsupported);
+        });
     }
 
     #[tracing::instrument(name = "reconcile", skip_all, fields(capability = "redirect"))]
@@ -111,7 +118,7 @@ impl Redirect {
             let problems = problems.into_iter().chain(found).collect();
             self.say(&problems);
             self.change(|status| {
-                status.pods = pods;
+                status.pods.clone_from(&pods);
                 status.problems = problems.iter().cloned().collect();
             });
             self.said = problems;
