@@ -2,19 +2,28 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use meshaccel_abi::redirect::names;
 use meshaccel_e2e::both_promotions;
-use meshaccel_e2e::manifest::Promotion;
-use meshaccel_e2e::stage::Pods;
+use meshaccel_e2e::bpf::count_keys;
+use meshaccel_e2e::daemon::Daemon;
+use meshaccel_e2e::manifest::{Promotion, accelerate_everything};
+use meshaccel_e2e::stage::{NAMESPACE, Pods};
 use meshaccel_e2e::traffic::{End, Family, Fault, Pair, Reader, Shape, socket, threads};
+use meshaccel_e2e::wait::wait_for;
 
 both_promotions!(
     a_half_close_comes_after_the_last_byte,
     both_ends_may_close_at_once,
     a_reset_means_the_same_error_as_over_tcp,
     a_close_without_a_word_ends_the_other_side,
+    a_closed_connection_leaves_though_its_descriptors_stay_open,
+    a_closed_connection_leaves_when_the_last_redirected_byte_is_read,
 );
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 fn a_half_close_comes_after_the_last_byte(promotion: Promotion) -> Result<()> {
     let pods = Pods::new(1)?;
@@ -122,6 +131,73 @@ fn a_close_without_a_word_ends_the_other_side(promotion: Promotion) -> Result<()
         server.receive(100 + index)?;
         server.expect_end()?;
         let _ = server.stream.shutdown(Shutdown::Both);
+    }
+    Ok(())
+}
+
+/// Sockets in the SOCKHASH, and records of sockets.
+fn holds(daemon: &Daemon) -> Result<[usize; 2]> {
+    let column = daemon.column();
+    Ok([count_keys(&column, names::SOCKETS)?, count_keys(&column, names::ENDS)?])
+}
+
+fn wait_until_it_holds(daemon: &Daemon, expected: [usize; 2]) -> Result<()> {
+    wait_for(LIMIT, "closed sockets to leave", || {
+        let holds = holds(daemon)?;
+        ensure!(holds == expected, "{holds:?} sockets and records, not {expected:?}");
+        Ok(())
+    })
+}
+
+/// How sockets are visited: as this kernel does best, by iterators over recorded sockets, or over all of a pod.
+const WAYS: [&[&str]; 3] = [&[], &["--without-classifier"], &["--without-classifier", "--without-storage"]];
+
+/// Nobody tells of the end of those that are older than the daemon. What stayed in the SOCKHASH would keep its program after
+/// uninstall, and its system calls would not be TCP's own.
+fn a_closed_connection_leaves_though_its_descriptors_stay_open(promotion: Promotion) -> Result<()> {
+    for arguments in WAYS {
+        let pods = Pods::new(1)?;
+        let mut pairs = pods.pairs(0, Family::V4, 6)?;
+        pairs.extend(pods.pairs(0, Family::V6, 6)?);
+        let daemon = pods.accelerate_with(&accelerate_everything(NAMESPACE).promotion(promotion), arguments)?;
+        pairs.extend(pods.pairs(0, Family::V4, 6)?);
+        daemon.warm_all(&mut pairs)?;
+        ensure!(holds(&daemon)? == [36, 36], "{:?}", holds(&daemon)?);
+        for pair in &mut pairs {
+            pair.close()?;
+        }
+        wait_until_it_holds(&daemon, [0, 0])?;
+    }
+    Ok(())
+}
+
+/// Its record counts for its pod's share for as long as its place in the SOCKHASH is taken.
+fn a_closed_connection_leaves_when_the_last_redirected_byte_is_read(promotion: Promotion) -> Result<()> {
+    for arguments in WAYS {
+        let pods = Pods::new(1)?;
+        let mut pairs = pods.pairs(0, Family::V4, 2)?;
+        let daemon = pods.accelerate_with(&accelerate_everything(NAMESPACE).promotion(promotion), arguments)?;
+        pairs.extend(pods.pairs(0, Family::V4, 2)?);
+        daemon.warm_all(&mut pairs)?;
+        let mut staying = Vec::new();
+        for Pair { mut client, server } in pairs {
+            client.send(3000)?;
+            socket::reset(client.stream)?;
+            staying.push(server);
+        }
+        wait_until_it_holds(&daemon, [4, 4])?;
+        for end in &mut staying {
+            end.receive(2999)?;
+        }
+        // Long enough for several attempts to take them out.
+        std::thread::sleep(Duration::from_millis(300));
+        ensure!(holds(&daemon)? == [4, 4], "{:?}", holds(&daemon)?);
+        for end in &mut staying {
+            end.receive(1)?;
+        }
+        wait_until_it_holds(&daemon, [0, 0])?;
+        let after = aftermath(&mut staying[0])?;
+        ensure!(after == (Some(libc::ECONNRESET), Some(libc::EPIPE)), "{after:?}");
     }
     Ok(())
 }

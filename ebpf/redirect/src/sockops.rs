@@ -21,6 +21,7 @@ use meshaccel_decide::redirect::habits::may_enter;
 
 use crate::barrier::barrier;
 use crate::context::{identity, key, socket};
+use crate::leaving::want;
 use crate::maps::{ma_ends, ma_sockets, offset};
 use crate::record::{self, policy_of};
 use crate::socket::{Own, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_ESTABLISHED};
@@ -147,11 +148,14 @@ fn state_changed(ctx: &SockOpsContext) {
             port_history::ended(connection);
         }
     }
-    if own.redirected_queue_empty() == Some(true) || disconnects(ctx.arg(0), own) {
-        evict::remove(connection.id, connection.key);
-    }
-    record::forget(connection.id, connection.slot);
     record::unmark(connection);
+    if own.redirected_queue_empty() != Some(true) && !disconnects(ctx.arg(0), own) {
+        // Its record remains for as long: a place in the SOCKHASH counts for its pod's share.
+        want(&connection.id, Reason::Closed as u32);
+        return;
+    }
+    evict::remove(connection.id, connection.key);
+    record::forget(connection.id, connection.slot);
     counters::event(Event::Closed);
 }
 

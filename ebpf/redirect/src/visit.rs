@@ -20,7 +20,7 @@ use meshaccel_abi::redirect::policy::EAGER;
 use meshaccel_abi::redirect::visit::{
     DIRTY, DONE, GATED, GONE, IS_PAIRED, IS_PROMOTED, LEAVE, OUT_OF_REACH, PENDING, REMOVED, RESYNC, SCAN, SWEEP, WAKE,
 };
-use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, SocketKey};
+use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey};
 use meshaccel_decide::redirect::eligibility;
 use meshaccel_decide::redirect::lifecycle::{Step, step};
 use meshaccel_decide::redirect::side::side;
@@ -62,13 +62,9 @@ fn id(skb: *mut __sk_buff) -> EndId {
 fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
     let Some(record) = ma_ends.get_ptr_mut(id) else { return GONE };
     // SAFETY: readable while the program runs (RCU); the key changes in its generation only.
-    let (key, slot, socket) = unsafe { ((*record).key, (*record).slot, (*record).socket) };
-    if is_gone(socket, &key) {
-        if forget(id, slot) {
-            counters::event(Event::Swept);
-        }
-        let _ = ma_dirty.remove(key.socket_cookie);
-        return GONE;
+    let (key, socket) = unsafe { ((*record).key, (*record).socket) };
+    if let Some(outcome) = is_over(socket, id, record, purpose) {
+        return outcome;
     }
     match purpose {
         SWEEP => return OUT_OF_REACH,
@@ -130,6 +126,9 @@ fn reach_and_look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, record: *m
 #[inline(always)]
 pub fn look_scanned(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
     let Some(record) = ma_ends.get_ptr_mut(connection.id) else { return DONE };
+    if let Some(outcome) = is_over(own.address(), connection.id, record, purpose) {
+        return outcome;
+    }
     alone::visit(record, || look_at(own, connection, purpose)).unwrap_or_else(|| visited(record, purpose))
 }
 
@@ -148,9 +147,30 @@ fn look_at(own: Own, connection: &mut Connection, purpose: u32) -> u32 {
 /// Most records are removed by sock_ops when the socket closes; imported sockets have no such callback, and nobody listens while
 /// no program is attached. TCP sockets are SLAB_TYPESAFE_BY_RCU: the address may hold another socket by now, which has
 /// another cookie.
+///
+/// A closed socket that somebody has open still may be in the SOCKHASH: that it is to leave, and its record goes after it.
 #[inline(always)]
-fn is_gone(socket: u64, key: &SocketKey) -> bool {
-    Other(socket).cookie() != Some(key.socket_cookie) || Other(socket).state() == Some(TCP_CLOSE)
+fn is_over(socket: u64, id: EndId, record: *mut EndRecord, purpose: u32) -> Option<u32> {
+    // SAFETY: readable while the program runs (RCU).
+    let (cookie, slot, state) =
+        unsafe { ((*record).key.socket_cookie, (*record).slot, read_volatile(&raw const (*record).state)) };
+    if Other(socket).cookie() == Some(cookie) {
+        if Other(socket).state() != Some(TCP_CLOSE) {
+            return None;
+        }
+        if state != STATE_CANDIDATE {
+            if purpose == LEAVE || purpose == REMOVED || purpose == GATED {
+                return None;
+            }
+            want(&id, Reason::Closed as u32);
+            return Some(DONE | IS_PROMOTED);
+        }
+    }
+    if forget(id, slot) {
+        counters::event(Event::Swept);
+    }
+    let _ = ma_dirty.remove(cookie);
+    Some(GONE)
 }
 
 /// The socket, with a reference that must be given back, or null. Not inlined: the stack is too small for all of it at once.
@@ -236,7 +256,7 @@ fn visit(own: Own, connection: &mut Connection, resyncs: bool) -> u32 {
 
 #[inline(never)]
 fn passed(own: Own, connection: &mut Connection, since: u64) -> u32 {
-    if connection.membership.state == STATE_CANDIDATE && is_over(connection, since) {
+    if connection.membership.state == STATE_CANDIDATE && is_in_vain(connection, since) {
         connection.baseline.segments_seen = segments(own);
         unmark(connection);
     }
@@ -273,7 +293,7 @@ fn must_wake(connection: &Connection) -> bool {
 
 /// Has it been visited for long enough in vain?
 #[inline(always)]
-fn is_over(connection: &Connection, since: u64) -> bool {
+fn is_in_vain(connection: &Connection, since: u64) -> bool {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     eligibility::is_over(now, since, connection.membership.left_at, connection.membership.leaves)

@@ -85,6 +85,8 @@ numbered! {
         ReaderFlags = 36 => "reader_flags", "the application receives from this port's connections with MSG_TRUNC or MSG_OOB, or 0 bytes, which only TCP serves rightly";
         /// This end has not acknowledged what came through TCP, and its sender's Nagle algorithm may hold the next message for that.
         OwesAcknowledgement = 37 => "owes_acknowledgement", "takes TCP once, to acknowledge what came that way: the other end's Nagle algorithm may wait for it";
+        /// The connection is closed, and redirected bytes wait for a reader that has its descriptor still open.
+        Closed = 38 => "closed", "closed: returns to plain TCP when the last redirected byte is read";
     }
 }
 
