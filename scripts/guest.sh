@@ -31,14 +31,14 @@ else
         printf '%s\n' "$PWD" >"$CARGO_TARGET_DIR/checkout"
     fi
     # Little optimized and without debug information, to be quick. Only the profile of the other
-    # processor's crates differs, so build scripts and macros are those of `make build`. In the harness only what a guest uses.
+    # processor's crates differs, so build scripts and macros are those of `make build`.
     variable=${target//-/_}
     export "CARGO_TARGET_${variable^^}_LINKER=$tools-gcc" "CC_$variable=$tools-gcc"
     foreign=(--release --target "$target" --config profile.release.opt-level=1 --config profile.release.debug=false)
     echo "  building the daemon and the guest's program for $PROCESSOR"
     # Without -p: choosing a package chooses other features of what it depends on.
     scripts/compile.sh "${foreign[@]}" --bin meshaccel-node
-    scripts/compile.sh "${foreign[@]}" -p meshaccel-e2e --no-default-features --bin meshaccel-guest
+    scripts/compile.sh "${foreign[@]}" -p meshaccel-e2e-guest --bin meshaccel-guest
 fi
 
 root=$(mktemp -d)

@@ -110,7 +110,7 @@ linkerd_init() {
         have go || packages golang-go
         say "building linkerd2-proxy-init $LINKERD_INIT_VERSION"
         local source; source=$(mktemp -d)
-        cp e2e/linkerd-init/go.mod e2e/linkerd-init/go.sum "$source/"
+        cp e2e/mesh/linkerd-init/go.mod e2e/mesh/linkerd-init/go.sum "$source/"
         mkdir -p "$root"
         (cd "$source" && CGO_ENABLED=0 GOFLAGS=-mod=mod GOTOOLCHAIN=local go build -o "$root/proxy-init" \
             github.com/linkerd/linkerd2-proxy-init) >&2 || die "linkerd2-proxy-init did not build"

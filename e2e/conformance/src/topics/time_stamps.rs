@@ -1,0 +1,112 @@
+//! Receive and transmit time stamps.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use libc::{
+    MSG_ERRQUEUE, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_RX_SOFTWARE,
+    SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_SCHED, SOF_TIMESTAMPING_TX_SOFTWARE,
+};
+
+use crate::behaviours;
+use crate::Scene;
+use crate::Who::Receiver;
+use crate::Who::Sender;
+use crate::options::SO_TIMESTAMP;
+use crate::options::SO_TIMESTAMPING;
+use crate::options::SO_TIMESTAMPNS;
+use crate::options::SocketOption;
+use crate::sys;
+
+behaviours! {
+    "socket(7) SO_TIMESTAMP":
+        time_stamp_with_each_message,
+        time_stamp_in_nanoseconds,
+        time_stamp_of_two_messages_at_once,
+        time_stamp_turned_off_again;
+    "socket(7) SO_TIMESTAMPING":
+        time_stamping_of_what_is_received,
+        time_stamping_of_what_is_sent;
+}
+
+/// The kernel begins to stamp packets a moment after the first socket asks for it. Sends bytes until one has a stamp.
+fn wait_for_stamps(scene: &mut Scene) {
+    let start = Instant::now();
+    let limit = Duration::from_millis(500);
+    let stamped = loop {
+        let _ = sys::send(scene.fd(Sender), b"x", 0);
+        let _ = sys::poll(scene.fd(Receiver), libc::POLLIN, 100);
+        let mut byte = [0];
+        let (_, extra) = sys::receive_message(scene.fd(Receiver), &mut [sys::piece(&mut byte)], 512, 0);
+        if !extra.control.is_empty() {
+            break true;
+        }
+        if start.elapsed() > limit {
+            break false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    scene.note(format!("stamps begin to come: {stamped}"));
+}
+
+fn stamped(scene: &mut Scene, option: SocketOption, value: u32) {
+    let _ = scene.set(Receiver, option, value);
+    wait_for_stamps(scene);
+    let _ = scene.send(Sender, "stamped", 0);
+    scene.receive_message(Receiver, &[4], 0);
+    scene.receive_message(Receiver, &[100], 0);
+    scene.receive_message(Receiver, &[100], 0);
+    scene.get(Receiver, option);
+    scene.exchange();
+}
+
+fn time_stamp_with_each_message(scene: &mut Scene) -> Result<()> {
+    stamped(scene, SO_TIMESTAMP, 1);
+    Ok(())
+}
+
+fn time_stamp_in_nanoseconds(scene: &mut Scene) -> Result<()> {
+    stamped(scene, SO_TIMESTAMPNS, 1);
+    Ok(())
+}
+
+fn time_stamp_of_two_messages_at_once(scene: &mut Scene) -> Result<()> {
+    let _ = scene.set(Receiver, SO_TIMESTAMPNS, 1);
+    wait_for_stamps(scene);
+    let _ = scene.send(Sender, "one", 0);
+    let _ = scene.send(Sender, "two", 0);
+    scene.receive_message(Receiver, &[100], 0);
+    Ok(())
+}
+
+fn time_stamp_turned_off_again(scene: &mut Scene) -> Result<()> {
+    let _ = scene.set(Receiver, SO_TIMESTAMP, 1);
+    wait_for_stamps(scene);
+    let _ = scene.set(Receiver, SO_TIMESTAMP, 0);
+    let _ = scene.send(Sender, "not stamped", 0);
+    scene.receive_message(Receiver, &[100], 0);
+    scene.exchange();
+    Ok(())
+}
+
+fn time_stamping_of_what_is_received(scene: &mut Scene) -> Result<()> {
+    stamped(scene, SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE);
+    Ok(())
+}
+
+/// The stamps of what was sent come through the error queue.
+fn time_stamping_of_what_is_sent(scene: &mut Scene) -> Result<()> {
+    let flags = SOF_TIMESTAMPING_TX_SCHED
+        | SOF_TIMESTAMPING_TX_SOFTWARE
+        | SOF_TIMESTAMPING_SOFTWARE
+        | SOF_TIMESTAMPING_OPT_ID
+        | SOF_TIMESTAMPING_OPT_TSONLY;
+    let _ = scene.set(Sender, SO_TIMESTAMPING, flags);
+    for text in ["one", "two"] {
+        let _ = scene.send(Sender, text, 0);
+        scene.wait(Sender, libc::POLLERR);
+        scene.receive_message(Sender, &[10], MSG_ERRQUEUE);
+        scene.receive(Receiver, 10, 0);
+    }
+    Ok(())
+}
