@@ -15,7 +15,7 @@ IMAGES := pause node operator mesh $(IMAGES_$(MESH))
 $(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or nothing))
 
 .PHONY: help build demo test test-unit test-kernel test-mesh test-upstream test-stacks test-stacks-quick test-cluster \
-	test-istio test-kernels test-kernels-smoke boot-kernels guests bench bench-here bench-istio scale lint crds images \
+	test-istio test-kernels test-kernels-smoke boot-kernels guests bench bench-here bench-istio scale lint deny crds images \
 	cluster cluster-down clean setup-build setup-mesh setup-upstream setup-stacks setup-stacks-quick setup-cluster \
 	setup-kernels soak
 
@@ -68,7 +68,7 @@ test: ## All tests: pure ones on the host, then the kernel's, real Envoys, other
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
 	# All packages at once: choosing some of them chooses other features of what they depend on, which is then built again.
-	$(CARGO) test $(PROFILE) --quiet --lib --test architecture --test deploy --test leaving --test visits
+	$(CARGO) test $(PROFILE) --quiet --lib --test architecture --test licences --test deploy --test leaving --test visits
 
 test-kernel: ## The real object under real sockets, in private network namespaces (root)
 	@echo "[test] kernel programs"
@@ -163,6 +163,10 @@ lint: setup-build ## Formatting, clippy, shell syntax
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy $(PROFILE) --quiet --workspace --all-targets -- -D warnings
 	bash -n scripts/*.sh cluster/*/*.sh .ci/run
+
+deny: ## Advisories, licences, sources of what is depended on (installs cargo-deny the first time; needs the internet)
+	@cargo deny --version > /dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	cargo deny check
 
 crds: ## Write crds/yaml from the Rust types
 	$(CARGO) run $(PROFILE) --quiet -p meshaccel-crds crds/yaml

@@ -27,7 +27,7 @@ use write::Failure;
 /// No write takes longer. Less than the time between two leaders' terms.
 const ANSWER: Duration = Duration::from_millis(2500);
 /// Pauses of one object's writes after failures.
-const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 /// How many writes are on their way at once.
 const AT_ONCE: usize = 8;
 /// How often the objects are looked at that nobody watches.
@@ -240,12 +240,12 @@ impl Applier {
             Err(failure) => {
                 let sentence = failure.sentence();
                 let failing = self.failing.entry(key).or_insert_with(|| Failing {
-                    backoff: PAUSES,
+                    backoff: Backoff::new(PAUSES[0], PAUSES[1]),
                     again: now,
                     sentence: String::new(),
                     blocks: false,
                 });
-                failing.again = now + failing.backoff.failed(rand::random());
+                failing.again = now + failing.backoff.failed();
                 failing.blocks = is_deployment(action) && matches!(failure, Failure::Refused(_));
                 if !sentence.is_empty() && failing.sentence != sentence {
                     tracing::warn!("{sentence}; trying again");

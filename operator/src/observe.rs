@@ -1,19 +1,18 @@
 //! Keeps [`Observed`] up to date by watching. Reads, never writes; every replica does it, so that a new leader knows all.
 //!
-//! One task a kind: list, watch, and after any error list again. Not resuming a watch where it broke costs a few pages and
-//! makes 410 (Expired), and an API server that was restored from an older copy, the same case as all others.
+//! One task a kind, which [follows](follow()) it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use meshaccel_service::Backoff;
-use tokio::sync::{Notify, watch};
+use meshaccel_watch::{ApiHealth, Follower, Relist, follow};
+use tokio::sync::Notify;
 
-use crate::plan::observed::{Blindness, Kind, Observed};
+use crate::plan::observed::{Kind, Observed, Outage};
 use crate::trouble::{Operation, sentence};
 
 pub mod take;
@@ -24,9 +23,7 @@ use take::{Change, Watched};
 /// the nodes behind it would be taken for silent.
 const WATCH: u32 = 60;
 /// Pauses after failures. An API server that comes back is noticed within the longest.
-const PAUSES: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-/// Who watched for so long without an error starts with the first pause again.
-const CALM: Duration = Duration::from_secs(60);
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(10)];
 
 /// What all tasks share.
 #[derive(Clone, Default)]
@@ -39,8 +36,9 @@ struct Shared {
     urgent: Notify,
     /// Something changed that only counts.
     lazy: Notify,
-    /// Raised to make every watch begin anew.
-    epoch: watch::Sender<u64>,
+    /// Makes every watch begin anew.
+    relist: Relist,
+    api_health: ApiHealth,
 }
 
 impl World {
@@ -69,9 +67,14 @@ impl World {
         }
     }
 
+    /// Whether the API server answers.
+    pub fn api_health(&self) -> &ApiHealth {
+        &self.0.api_health
+    }
+
     /// Has everything listed again.
     pub fn reread(&self) {
-        self.0.epoch.send_modify(|epoch| *epoch += 1);
+        self.0.relist.now();
     }
 
     /// What is not yet listed, for people who wonder why the operator is not ready.
@@ -84,32 +87,12 @@ impl World {
 /// Watches one kind for ever. `narrow`: by a field selector.
 #[tracing::instrument(name = "watch", skip_all, fields(kind = ?K::KIND))]
 pub async fn observe<K: Watched>(world: World, api: Api<K>, operation: Operation, narrow: Option<String>) {
-    let mut epoch = world.0.epoch.subscribe();
-    let (mut backoff, mut outage) = (PAUSES, None::<Outage>);
     let config = watcher::Config { field_selector: narrow, ..watcher::Config::default().timeout(WATCH) };
-    loop {
-        epoch.mark_unchanged();
-        let mut round = Round { world: &world, listing: None };
-        let mut events = watcher(api.clone(), config.clone()).boxed();
-        let began = Instant::now();
-        let failure = loop {
-            tokio::select! {
-                event = events.next() => match event {
-                    Some(Ok(event)) => if round.take(event) { Outage::end(&mut outage, K::KIND, &world) },
-                    Some(Err(error)) => break Some(error),
-                    None => break None,
-                },
-                _ = epoch.changed() => break None,
-            }
-        };
-        if let Some(error) = failure {
-            Outage::go_on(&mut outage, K::KIND, &world, &why(&operation, error));
-            if began.elapsed() > CALM {
-                backoff.reset();
-            }
-            tokio::time::sleep(backoff.failed(rand::random())).await;
-        }
-    }
+    let open = || watcher(api.clone(), config.clone());
+    let ([first, longest], shared) = (PAUSES, &world.0);
+    let mut follower = Observing { world: &world, operation, listing: None };
+    let pauses = Backoff::new(first, longest);
+    follow(K::KIND.as_str(), &shared.api_health, pauses, &shared.relist, open, &mut follower).await;
 }
 
 /// The watches' own words for the cause.
@@ -124,19 +107,19 @@ fn why(operation: &Operation, error: watcher::Error) -> String {
     }
 }
 
-/// From one list to the next.
-struct Round<'a> {
+/// One kind.
+struct Observing<'a> {
     world: &'a World,
+    /// What fails when it fails.
+    operation: Operation,
     /// Names that were listed so far, while a list is read.
     listing: Option<HashSet<String>>,
 }
 
-impl Round<'_> {
-    /// Takes an event in; true: the list is complete.
-    fn take<K: Watched>(&mut self, event: Event<K>) -> bool {
+impl<K: Watched> Follower<K> for Observing<'_> {
+    fn take(&mut self, event: Event<K>) {
         let now = Instant::now();
         let mut observed = self.world.lock();
-        let mut complete = false;
         let change = match event {
             Event::Init => {
                 self.listing = Some(HashSet::new());
@@ -154,7 +137,6 @@ impl Round<'_> {
                     }
                 }
                 observed.synced.insert(K::KIND);
-                complete = true;
                 Change::Matters
             }
             Event::Apply(object) => object.take(&mut observed, false, now),
@@ -165,41 +147,21 @@ impl Round<'_> {
         };
         drop(observed);
         self.world.changed(change);
-        complete
     }
-}
 
-/// A watch that is broken. Said once, and once when it is over.
-struct Outage {
-    since: Instant,
-    said: String,
-}
+    fn explain(&self, error: watcher::Error) -> String {
+        why(&self.operation, error)
+    }
 
-impl Outage {
-    fn go_on(outage: &mut Option<Self>, kind: Kind, world: &World, why: &str) {
-        let now = Instant::now();
-        if kind == Kind::NodeAcceleration {
-            world.lock().blinded(Blindness::Watch, now);
-        }
-        match outage {
-            Some(Self { said, .. }) if said == why => tracing::debug!(kind = kind.as_str(), why, "Still cannot watch"),
-            Some(outage) => {
-                tracing::debug!(kind = kind.as_str(), why, "Still cannot watch");
-                why.clone_into(&mut outage.said);
-            }
-            None => {
-                tracing::warn!(kind = kind.as_str(), why, "Lost the watch; trying again");
-                *outage = Some(Self { since: now, said: why.to_owned() });
-            }
+    fn lost(&mut self) {
+        if K::KIND == Kind::NodeAcceleration {
+            self.world.lock().outage_began(Outage::Watch, Instant::now());
         }
     }
 
-    fn end(outage: &mut Option<Self>, kind: Kind, world: &World) {
-        if kind == Kind::NodeAcceleration {
-            world.lock().sighted(Blindness::Watch, Instant::now());
-        }
-        if let Some(outage) = outage.take() {
-            tracing::info!(kind = kind.as_str(), after_s = outage.since.elapsed().as_secs(), "Watching again");
+    fn found(&mut self) {
+        if K::KIND == Kind::NodeAcceleration {
+            self.world.lock().outage_ended(Outage::Watch, Instant::now());
         }
     }
 }

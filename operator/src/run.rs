@@ -1,7 +1,6 @@
 //! `run`: watch, take part in the election, lead when it is this replica's turn.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use kube::{Client, Config};
@@ -16,7 +15,7 @@ use crate::leader::lease::Leases;
 use crate::leader::{self, Listener, Term};
 use crate::metrics::Metrics;
 use crate::observe::{World, observe_all};
-use crate::plan::observed::Blindness;
+use crate::plan::observed::Outage;
 use crate::{Error, admin, reconcile};
 
 /// The Lease is given back, and scrapes end, in this time.
@@ -42,8 +41,8 @@ async fn operator(args: Run) -> Result<ExitCode, Error> {
     let server = tokio::spawn(admin::serve(listener, world.clone(), metrics.clone(), stop.clone()));
     tokio::spawn(observe_all(world.clone(), client.clone(), args.namespace.clone()));
     let leases = Leases::new(client.clone(), &args.namespace);
-    let reach = Reach { world: world.clone(), outage: Mutex::new(None) };
-    let election = tokio::spawn(leader::run(leases, identity.clone(), USUAL, hand, reach, stop.clone()));
+    let election =
+        tokio::spawn(leader::run(leases, identity.clone(), USUAL, hand, Health(world.clone()), stop.clone()));
 
     // What leads is this one future: once it is dropped, nothing of this replica is writing.
     let name = tokio::select! {
@@ -85,41 +84,27 @@ fn identity(name: Option<&str>) -> String {
     format!("{}_{:08x}", name.map_or_else(machine, str::to_owned), rand::random::<u32>())
 }
 
-/// Passes on how the API server is doing, and says it once.
-struct Reach {
-    world: World,
-    outage: Mutex<Option<Instant>>,
-}
+/// What [`meshaccel_watch::ApiHealth`] calls the election.
+const LEASE: &str = "Lease";
 
-impl Reach {
-    fn swap(&self, outage: Option<Instant>) -> Option<Instant> {
-        let mut current = self.outage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match (outage, *current) {
-            // Still the same.
-            (Some(_), Some(since)) => Some(since),
-            _ => std::mem::replace(&mut *current, outage),
-        }
-    }
-}
+/// Passes on how the API server is doing.
+struct Health(World);
 
-impl Listener for Reach {
+impl Listener for Health {
     fn reached(&self) {
-        if let Some(since) = self.swap(None) {
-            self.world.lock().sighted(Blindness::Server, Instant::now());
-            tracing::info!(after_s = since.elapsed().as_secs(), "The Lease can be had again");
+        if self.0.api_health().made(LEASE) {
+            self.0.lock().outage_ended(Outage::Server, Instant::now());
         }
     }
 
     fn lost(&self, why: &str) {
-        let now = Instant::now();
-        if self.swap(Some(now)).is_none() {
-            self.world.lock().blinded(Blindness::Server, now);
-            tracing::warn!(why, "Could not read or renew the Lease; trying again");
+        if self.0.api_health().lost(LEASE, why.to_owned()) {
+            self.0.lock().outage_began(Outage::Server, Instant::now());
         }
     }
 
     fn rewound(&self) {
         tracing::warn!("The API server's store has gone back in time; reading everything again");
-        self.world.reread();
+        self.0.reread();
     }
 }

@@ -2,29 +2,37 @@
 
 use std::time::Duration;
 
-/// The next pauses after failures.
-#[derive(Clone, Debug)]
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
+/// The next pauses after failures: from half of `first` on, doubled each time up to half of `longest`; as much again, and no more, is left
+/// to chance.
+#[derive(Debug)]
 pub struct Backoff {
-    first: Duration,
+    builder: ExponentialBuilder,
+    pauses: ExponentialBackoff,
     longest: Duration,
-    failures: u32,
 }
 
 impl Backoff {
-    pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+    /// Never ends: after many failures each pause is about `longest`.
+    #[must_use]
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        let builder = ExponentialBuilder::new()
+            .with_min_delay(first / 2)
+            .with_max_delay(longest / 2)
+            .without_max_times()
+            .with_jitter();
+        Self { builder, pauses: builder.build(), longest }
     }
 
-    /// How long to wait after one more failure: doubled each time, of which up to half is left to chance (0 to 1).
-    pub fn failed(&mut self, chance: f64) -> Duration {
-        let pause = self.first.saturating_mul(2u32.saturating_pow(self.failures)).min(self.longest);
-        self.failures = self.failures.saturating_add(1);
-        pause.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 2.0)
+    /// How long to wait after one more failure.
+    pub fn failed(&mut self) -> Duration {
+        self.pauses.next().unwrap_or(self.longest)
     }
 
     /// It worked.
     pub fn reset(&mut self) {
-        self.failures = 0;
+        self.pauses = self.builder.build();
     }
 }
 
@@ -33,19 +41,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_the_longest() {
+    fn pauses_double_up_to_the_longest_and_begin_again() {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
-        let pauses: Vec<u64> = (0..7).map(|_| backoff.failed(0.0).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
-        backoff.reset();
-        assert_eq!(backoff.failed(1.0), Duration::from_millis(500));
+        for _ in 0..2 {
+            for most in [1, 2, 4, 8, 16, 30, 30] {
+                let (pause, most) = (backoff.failed(), Duration::from_secs(most));
+                assert!(pause >= most / 2 && pause <= most, "{pause:?}, at most {most:?}");
+            }
+            backoff.reset();
+        }
     }
 
     #[test]
-    fn endless_failures_do_not_overflow() {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
-        for _ in 0..100 {
-            assert!(backoff.failed(0.5) <= Duration::from_secs(30));
-        }
+    fn who_failed_together_comes_back_apart() {
+        let pauses: Vec<Duration> = (0..20)
+            .map(|_| {
+                let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+                (0..100).map(|_| backoff.failed()).last().unwrap_or_default()
+            })
+            .collect();
+        assert!(
+            pauses.iter().all(|pause| *pause <= Duration::from_secs(30) && *pause >= Duration::from_secs(15)),
+            "{pauses:?}"
+        );
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{pauses:?}");
     }
 }

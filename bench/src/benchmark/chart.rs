@@ -3,9 +3,7 @@
 use anyhow::Result;
 
 use super::{Comparison, Settings, Spread, Variant};
-use crate::report::ratios::Chart;
-use crate::report::ratios::Range;
-use crate::report::ratios::Row;
+use crate::report::ratios::{Chart, Range, Row};
 
 /// What is drawn, with a title that says the finding.
 pub fn chart(settings: &Settings, comparisons: &[Comparison]) -> Result<Chart> {

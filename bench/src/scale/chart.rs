@@ -3,10 +3,7 @@
 use super::result::{AGE, BYTES, Findings, Moment, Size, WRITES_A_SECOND};
 use super::story::STEADY;
 use super::table;
-use crate::report::course;
-use crate::report::course::Chart;
-use crate::report::course::Measure;
-use crate::report::course::Run;
+use crate::report::course::{self, Chart, Measure, Run};
 use crate::report::words;
 
 /// Writes are counted over so many seconds: single ones come in clusters.

@@ -322,25 +322,7 @@ impl Drop for Mapping {
 
 /// mmap(2) of a descriptor, shared.
 pub fn map(fd: RawFd, size: usize, protection: i32) -> Result<Mapping, Errno> {
-    map_at(fd, size, protection, 0)
-}
-
-/// The same from an offset.
-pub fn map_at(fd: RawFd, size: usize, protection: i32, offset: i64) -> Result<Mapping, Errno> {
     // SAFETY: the kernel chooses a free address.
-    let address = unsafe { libc::mmap(null_mut(), size, protection, libc::MAP_SHARED, fd, offset) };
+    let address = unsafe { libc::mmap(null_mut(), size, protection, libc::MAP_SHARED, fd, 0) };
     if address == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(Mapping { address, size }) }
-}
-
-/// io_uring_setup(2); `parameters` is the address of a `struct io_uring_params`.
-pub fn ring_setup(entries: u32, parameters: usize) -> Answer {
-    // SAFETY: the caller's parameters are writable.
-    answer(unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, parameters) })
-}
-
-/// io_uring_enter(2) that submits and asks for completions, and waits for none.
-pub fn ring_enter(fd: RawFd, submissions: u32) -> Answer {
-    const GET_EVENTS: u32 = 1;
-    // SAFETY: no signal mask is passed.
-    answer(unsafe { libc::syscall(libc::SYS_io_uring_enter, fd, submissions, 0, GET_EVENTS, 0, 0) })
 }

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::traffic::End;
-use crate::traffic::Pair;
+use crate::traffic::{End, Pair};
 
 /// Messages and bytes on one path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -13,14 +13,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::bpf;
-use crate::bpf::Objects;
+use crate::bpf::{self, Objects};
 use crate::connections::Connections;
-use crate::failure;
 use crate::manifest::Manifests;
-use crate::traffic::Pair;
-use crate::traffic::request;
-use crate::wait;
+use crate::traffic::{Pair, request};
+use crate::{failure, wait};
 
 pub mod admin;
 mod binary;

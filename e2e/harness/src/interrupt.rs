@@ -2,26 +2,21 @@
 //! the flag into an error, and the error unwinds through the guards.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::wait;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-extern "C" fn note(_: i32) {
-    INTERRUPTED.store(true, Ordering::Relaxed);
-}
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Turns SIGINT, SIGTERM and SIGHUP into an error of whatever is being waited for. Only for programs: a test runner
 /// keeps its own handling.
 pub fn becomes_error() -> Result<()> {
-    let action = SigAction::new(SigHandler::Handler(note), SaFlags::empty(), SigSet::empty());
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
-        unsafe { sigaction(signal, &action) }?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&INTERRUPTED))?;
     }
     Ok(())
 }

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 /// Programs of Debian packages that the mesh needs, each with its package.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("iptables-restore", "iptables"),
     ("tcpdump", "tcpdump"),
-    ("openssl", "openssl"),
     ("curl", "curl"),
     ("wrk", "wrk"),
     ("h2load", "nghttp2-client"),

@@ -5,16 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use anyhow::Result;
 
 use crate::daemon::Daemon;
-use crate::manifest;
-use crate::manifest::Acceleration;
-use crate::manifest::Manifests;
-use crate::manifest::Promotion;
-use crate::manifest::accelerate_everything;
-use crate::netns::Netns;
-use crate::netns::run;
-use crate::traffic::Family;
-use crate::traffic::Pair;
-use crate::traffic::Service;
+use crate::manifest::{self, Acceleration, Manifests, Promotion, accelerate_everything};
+use crate::netns::{Netns, run};
+use crate::traffic::{Family, Pair, Service};
 
 /// The Kubernetes namespace of all test pods.
 pub const NAMESPACE: &str = "e2e";

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::slowness;
-use crate::traffic::Fault;
-use crate::traffic::Faults;
+use crate::traffic::{Fault, Faults};
 
 /// Asks `condition` until it answers with something, at first every millisecond, then every 50. An error ends the wait
 /// at once; after `limit` it fails with `what`. On an emulated machine the limit is longer ([`slowness`]).

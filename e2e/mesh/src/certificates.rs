@@ -1,65 +1,60 @@
 //! Identities of the mesh: a small certificate authority and one certificate a pod, with the SPIFFE name that Istio
-//! would give its service account. Made by the openssl program; valid for a day.
+//! would give its service account. Valid for a day.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use meshaccel_e2e_harness::netns::run;
+use anyhow::{Context, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use time::{Duration, OffsetDateTime};
 
 use super::process::User;
 
 /// A directory with `ca.crt`, and `<pod>.crt` and `<pod>.key` for each pod.
-#[derive(Debug)]
 pub struct Certificates {
     directory: PathBuf,
+    authority: Issuer<'static, KeyPair>,
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificates").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 impl Certificates {
     /// Makes the authority.
     pub fn new(directory: &Path) -> Result<Self> {
-        let certificates = Self { directory: directory.join("certificates") };
-        std::fs::create_dir(&certificates.directory)?;
-        let (key, certificate) = (certificates.file("ca.key"), certificates.file("ca.crt"));
-        let subject = ["-subj", "/O=cluster.local", "-days", "1", "-keyout", &key, "-out", &certificate];
-        run("openssl", &[&["req", "-x509", "-nodes"][..], &KEY, &subject].concat())?;
-        Ok(certificates)
+        let directory = directory.join("certificates");
+        std::fs::create_dir(&directory)?;
+        let mut parameters = valid_for_a_day();
+        parameters.distinguished_name.push(DnType::OrganizationName, "cluster.local");
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = key()?;
+        let certificate = parameters.self_signed(&key)?;
+        std::fs::write(directory.join("ca.crt"), certificate.pem())?;
+        Ok(Self { directory, authority: Issuer::new(parameters, key) })
     }
 
     /// Makes the key and certificate of a pod, readable by its sidecar alone.
     pub fn issue(&self, pod: &str, user: User) -> Result<()> {
-        let (key, request) = (self.file(&format!("{pod}.key")), self.file(&format!("{pod}.csr")));
-        let (certificate, extensions) = (self.file(&format!("{pod}.crt")), self.file(&format!("{pod}.ext")));
-        let subject = ["-subj", "/", "-keyout", &key, "-out", &request];
-        run("openssl", &[&["req", "-nodes"][..], &KEY, &subject].concat())?;
-        let name = spiffe(pod);
-        std::fs::write(
-            &extensions,
-            format!(
-                "subjectAltName=critical,URI:{name}\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature\n"
-            ),
-        )?;
-        let (ca, ca_key) = (self.file("ca.crt"), self.file("ca.key"));
-        run(
-            "openssl",
-            &[
-                "x509",
-                "-req",
-                "-in",
-                &request,
-                "-CA",
-                &ca,
-                "-CAkey",
-                &ca_key,
-                "-CAcreateserial",
-                "-days",
-                "1",
-                "-extfile",
-                &extensions,
-                "-out",
-                &certificate,
-            ],
-        )?;
-        std::os::unix::fs::chown(&key, Some(user.0), Some(user.0))?;
+        let mut parameters = valid_for_a_day();
+        let name = spiffe(pod).try_into().context("a name that is no IA5String")?;
+        // Critical, since the subject is empty (RFC 5280, 4.2.1.6); so rcgen has it.
+        parameters.subject_alt_names = vec![SanType::URI(name)];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let key = key()?;
+        let certificate = parameters.signed_by(&key, &self.authority)?;
+        std::fs::write(self.file(&format!("{pod}.crt")), certificate.pem())?;
+        let path = self.file(&format!("{pod}.key"));
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        std::io::Write::write_all(&mut file, key.serialize_pem().as_bytes())?;
+        std::os::unix::fs::chown(&path, Some(user.0), Some(user.0))?;
         Ok(())
     }
 
@@ -75,7 +70,18 @@ impl Certificates {
 }
 
 /// Elliptic-curve keys, as Istio's certificates have them: RSA would make handshakes the test.
-const KEY: [&str; 4] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+fn key() -> Result<KeyPair> {
+    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).context("cannot make a key")
+}
+
+fn valid_for_a_day() -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = DistinguishedName::new();
+    // Clocks of machines differ a little.
+    parameters.not_before = OffsetDateTime::now_utc() - Duration::minutes(5);
+    parameters.not_after = OffsetDateTime::now_utc() + Duration::days(1);
+    parameters
+}
 
 /// The identity of a pod.
 pub fn spiffe(pod: &str) -> String {

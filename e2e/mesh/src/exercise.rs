@@ -8,9 +8,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::files::{self, Http};
 use super::process::{Process, User};
-use super::servers;
 use super::talk::{self, Echo, Redis, Server};
-use super::{Mesh, ports};
+use super::{Mesh, ports, servers};
 use crate::generator::h2load;
 
 /// All servers of the server pod.

@@ -4,35 +4,37 @@
 //! What was last seen stays while the API server is away; [`ApiHealth`] tells since when. Nothing is handed over before
 //! all of it was seen once: half a state would release pods that are to stay.
 
-mod api_health;
-mod pauses;
 mod trim;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, utils, watcher};
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use meshaccel_crds::{MeshAcceleration, names, validate};
+use meshaccel_model::{Located, NodeIdentity, Objects, Place, Problem, Refused};
+use meshaccel_service::Backoff;
+pub use meshaccel_watch::ApiHealth;
+use meshaccel_watch::{Follower, Relist, follow};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 
-pub use self::api_health::ApiHealth;
-use meshaccel_model::{Located, NodeIdentity, Objects, Place, Problem, Refused};
-
-use self::pauses::Pauses;
 use crate::IsRead;
 
 /// Changes that come together (a Deployment that is scaled, a list after an outage) are one change.
 const TOGETHER: Duration = Duration::from_millis(30);
+
+/// Pauses between attempts to watch. (kube's own go up to 30 s: so long would a deletion wait after an outage.)
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(5)];
 
 /// The cluster as one node sees it.
 pub struct Cluster {
@@ -152,52 +154,42 @@ struct Follow<'a> {
 
 impl Follow<'_> {
     /// Spawns the task of one watch; it ends with the runtime.
-    fn follow<K, S>(
-        &self,
-        kind: &'static str,
-        mut writer: Writer<K>,
-        watch: impl Fn() -> S + Send + 'static,
-    ) -> Store<K>
+    fn follow<K, S>(&self, kind: &'static str, writer: Writer<K>, watch: impl Fn() -> S + Send + 'static) -> Store<K>
     where
-        S: Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        S: Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
         K: Lookup + Clone + Send + Sync + 'static,
         K::DynamicType: Eq + std::hash::Hash + Clone + Send + Sync,
     {
         let store = writer.as_reader();
-        let (changes, api_health) = (Arc::clone(self.changes), self.api_health.clone());
+        let (api_health, mut kept) = (self.api_health.clone(), Kept { writer, changes: Arc::clone(self.changes) });
         let following = async move {
-            let mut pauses = Pauses::default();
-            loop {
-                // Always a new list: after an outage the state may be an older one (a restored backup), and a watch from the
-                // revision that was known would wait in silence until the cluster has come so far again.
-                let mut events = Box::pin(watch());
-                while let Some(event) = events.next().await {
-                    let event = match event {
-                        Ok(event) => event,
-                        Err(error) => {
-                            api_health.lost(kind, &error);
-                            break;
-                        }
-                    };
-                    writer.apply_watcher_event(&event);
-                    match event {
-                        // It was asked, and has not answered yet.
-                        watcher::Event::Init => continue,
-                        watcher::Event::InitApply(_) => {}
-                        watcher::Event::InitDone => {
-                            api_health.whole(kind);
-                            changes.notify_one();
-                        }
-                        watcher::Event::Apply(_) | watcher::Event::Delete(_) => changes.notify_one(),
-                    }
-                    api_health.made(kind);
-                    utils::Backoff::reset(&mut pauses);
-                }
-                sleep(pauses.next().unwrap_or_default()).await;
-            }
+            let [first, longest] = PAUSES;
+            follow(kind, &api_health, Backoff::new(first, longest), &Relist::default(), watch, &mut kept).await;
         };
         tokio::spawn(following.instrument(tracing::info_span!("watch", kind)));
         store
+    }
+}
+
+/// What is known of one kind.
+struct Kept<K: Lookup + Clone + 'static>
+where
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    writer: Writer<K>,
+    changes: Arc<Notify>,
+}
+
+impl<K: Lookup + Clone> Follower<K> for Kept<K>
+where
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    fn take(&mut self, event: Event<K>) {
+        self.writer.apply_watcher_event(&event);
+        // A list is told when it is complete.
+        if !matches!(event, Event::Init | Event::InitApply(_)) {
+            self.changes.notify_one();
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Observed {
     /// Why the daemon's objects cannot be written, in a sentence for people. Kept by [`crate::reconcile`].
     pub trouble: Option<String>,
     /// Why nothing can be seen at the moment, and since when.
-    blind: BTreeMap<Blindness, Instant>,
+    outages: BTreeMap<Outage, Instant>,
 }
 
 /// What is watched.
@@ -56,7 +56,7 @@ impl Kind {
 
 /// Why reports may be on their way and not be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blindness {
+pub enum Outage {
     /// The watch of NodeAccelerations is broken.
     Watch,
     /// The API server does not answer.
@@ -140,7 +140,7 @@ impl Observed {
 
     /// For how long a node has not reported, not counting the time in which its report could not have been seen.
     pub fn age(&self, report: &Report, now: Instant) -> Duration {
-        let until = self.blind.values().min().map_or(now, |since| now.min(*since));
+        let until = self.outages.values().min().map_or(now, |since| now.min(*since));
         until.saturating_duration_since(report.heard)
     }
 
@@ -156,15 +156,15 @@ impl Observed {
     }
 
     /// From now on reports may be missed.
-    pub fn blinded(&mut self, why: Blindness, now: Instant) {
-        self.blind.entry(why).or_insert(now);
+    pub fn outage_began(&mut self, why: Outage, now: Instant) {
+        self.outages.entry(why).or_insert(now);
     }
 
     /// Reports are seen again. Daemons were cut off as well, perhaps, and get the full time to reconnect; who was silent
     /// before stays so.
-    pub fn sighted(&mut self, why: Blindness, now: Instant) {
-        let Some(since) = self.blind.values().min().copied() else { return };
-        if self.blind.remove(&why).is_none() || !self.blind.is_empty() {
+    pub fn outage_ended(&mut self, why: Outage, now: Instant) {
+        let Some(since) = self.outages.values().min().copied() else { return };
+        if self.outages.remove(&why).is_none() || !self.outages.is_empty() {
             return;
         }
         for report in self.reports.values_mut() {

@@ -8,17 +8,9 @@ use anyhow::Result;
 use libc::MSG_NOSIGNAL;
 
 use super::step::Step;
-use crate::Scene;
-use crate::Who;
-use crate::events::EVERYTHING;
-use crate::events::Watch;
-use crate::names;
-use crate::options::FIONREAD;
-use crate::options::SIOCATMARK;
-use crate::options::SO_ERROR;
-use crate::options::SO_RCVTIMEO;
-use crate::options::SO_SNDTIMEO;
-use crate::sys;
+use crate::events::{EVERYTHING, Watch};
+use crate::options::{FIONREAD, SIOCATMARK, SO_ERROR, SO_RCVTIMEO, SO_SNDTIMEO};
+use crate::{Scene, Who, names, sys};
 
 /// How long a call waits on a descriptor that blocks.
 const PATIENCE: Duration = Duration::from_millis(40);

@@ -3,12 +3,9 @@
 use anyhow::Result;
 use libc::MSG_NOSIGNAL;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{self, Receiver, Sender};
 use crate::options::SO_ERROR;
+use crate::{behaviours, Scene};
 
 behaviours! {
     "close(2)":

@@ -3,14 +3,9 @@
 use anyhow::Result;
 use libc::{MSG_MORE, POLLIN};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::options::FIONREAD;
-use crate::options::SIOCOUTQNSD;
-use crate::options::TCP_CORK;
-use crate::options::TCP_NODELAY;
+use crate::Who::{Receiver, Sender};
+use crate::options::{FIONREAD, SIOCOUTQNSD, TCP_CORK, TCP_NODELAY};
+use crate::{behaviours, Scene};
 
 behaviours! {
     "tcp(7) TCP_CORK":

@@ -3,12 +3,8 @@
 use anyhow::Result;
 use libc::{MSG_CONFIRM, MSG_DONTROUTE, MSG_EOR, MSG_ERRQUEUE, MSG_NOSIGNAL, MSG_PEEK, MSG_WAITALL};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::sys;
+use crate::Who::{Receiver, Sender};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "send(2)":

@@ -1,15 +1,13 @@
 //! Readiness as epoll(7) tells it: level, edge, one-shot, exclusive.
 
-use anyhow::Result;
-use libc::{EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLRDHUP};
 use std::sync::Arc;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::events::EVERYTHING;
-use crate::events::Watch;
+use anyhow::Result;
+use libc::{EPOLLET, EPOLLEXCLUSIVE, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLRDHUP};
+
+use crate::Who::{Receiver, Sender};
+use crate::events::{EVERYTHING, Watch};
+use crate::{behaviours, Scene};
 
 behaviours! {
     "epoll(7)":

@@ -3,16 +3,10 @@
 use anyhow::Result;
 use libc::{MSG_DONTWAIT, POLLOUT};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::events::Watch;
-use crate::options::SO_RCVBUF;
-use crate::options::SO_SNDBUF;
-use crate::options::SO_SNDTIMEO;
-use crate::names;
-use crate::sys;
+use crate::options::{SO_RCVBUF, SO_SNDBUF, SO_SNDTIMEO};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "send(2) EAGAIN":

@@ -3,16 +3,12 @@
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{unshare, CloneFlags};
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{fork, ForkResult};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::sys;
+use crate::Who::{Receiver, Sender};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "dup(2)":

@@ -3,16 +3,9 @@
 use anyhow::Result;
 use libc::MSG_PEEK;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::options::FIONREAD;
-use crate::options::SIOCATMARK;
-use crate::options::SIOCOUTQ;
-use crate::options::SIOCOUTQNSD;
-use crate::options::TCP_INQ;
+use crate::Who::{self, Receiver, Sender};
+use crate::options::{FIONREAD, SIOCATMARK, SIOCOUTQ, SIOCOUTQNSD, TCP_INQ};
+use crate::{behaviours, Scene};
 
 behaviours! {
     "tcp(7) FIONREAD":

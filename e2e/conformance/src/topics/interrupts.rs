@@ -5,14 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use libc::{MSG_DONTWAIT, MSG_WAITALL};
 
-use super::wait_all::receiving;
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::options::SO_RCVTIMEO;
-use crate::names;
-use crate::sys;
+use crate::{behaviours, names, sys, Scene};
+use super::wait_all::receiving;
 
 behaviours! {
     "signal(7)":

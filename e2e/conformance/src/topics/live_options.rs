@@ -3,11 +3,9 @@
 use anyhow::Result;
 use libc::POLLIN;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::options::*;
+use crate::{behaviours, Scene};
 
 behaviours! {
     "socket(7) SO_RCVBUF":

@@ -3,15 +3,11 @@
 use anyhow::Result;
 use libc::{MSG_DONTWAIT, POLLIN};
 
-use super::wait_all::receiving;
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::events::Watch;
-use crate::options::SO_RCVLOWAT;
-use crate::options::SO_SNDLOWAT;
-use crate::options::TCP_NOTSENT_LOWAT;
+use crate::options::{SO_RCVLOWAT, SO_SNDLOWAT, TCP_NOTSENT_LOWAT};
+use crate::{behaviours, Scene};
+use super::wait_all::receiving;
 
 behaviours! {
     "socket(7) SO_RCVLOWAT":

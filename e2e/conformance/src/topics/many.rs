@@ -3,13 +3,8 @@
 use anyhow::Result;
 use libc::MSG_DONTWAIT;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::sys;
+use crate::Who::{self, Receiver, Sender};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "recv(2)":

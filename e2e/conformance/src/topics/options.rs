@@ -2,14 +2,9 @@
 
 use anyhow::Result;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{self, Receiver, Sender};
 use crate::options::*;
-use crate::names;
-use crate::sys;
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "getsockopt(2)":

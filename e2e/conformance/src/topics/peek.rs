@@ -3,11 +3,9 @@
 use anyhow::Result;
 use libc::{MSG_PEEK, MSG_TRUNC, MSG_WAITALL};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::options::SO_PEEK_OFF;
+use crate::{behaviours, Scene};
 
 behaviours! {
     "recv(2) MSG_PEEK":

@@ -3,12 +3,8 @@
 use anyhow::Result;
 use libc::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDBAND, POLLRDHUP, POLLRDNORM};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::sys;
+use crate::Who::{Receiver, Sender};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "poll(2)":

@@ -3,17 +3,10 @@
 use anyhow::Result;
 use libc::{MSG_NOSIGNAL, MSG_PEEK, POLLERR, POLLIN};
 
+use crate::Who::{self, Receiver, Sender};
+use crate::options::{FIONREAD, SO_ERROR, SocketOption};
+use crate::{behaviours, names, sys, Scene};
 use super::close::aftermath;
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::options::FIONREAD;
-use crate::options::SO_ERROR;
-use crate::options::SocketOption;
-use crate::names;
-use crate::sys;
 
 behaviours! {
     "tcp(7) ECONNRESET":

@@ -4,18 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::ring::POLL_ADD;
-use crate::ring::RECEIVE;
-use crate::ring::Ring;
-use crate::ring::SEND;
-use crate::ring::SEND_ZERO_COPY;
-use crate::ring::Submission;
+use crate::Who::{self, Receiver, Sender};
+use crate::ring::{Operation, Ring};
+use crate::{behaviours, names, Scene};
 
 behaviours! {
     "io_uring(7) IORING_OP_RECV":
@@ -36,22 +27,14 @@ behaviours! {
 
 const LIMIT: Duration = Duration::from_millis(1500);
 
-fn submit(scene: &mut Scene, ring: &Ring, who: Who, operation: u8, buffer: &mut [u8], flags: i32) {
-    let answer = ring.submit(Submission {
-        operation,
-        fd: scene.fd(who),
-        address: buffer.as_mut_ptr() as u64,
-        size: if operation == POLL_ADD { 0 } else { buffer.len() as u32 },
-        flags_of_operation: flags as u32,
-        user: u64::from(operation),
-        ..Submission::default()
-    });
-    scene.tell(who, format_args!("submits {operation} -> {}", names::answer(answer)));
+fn submit(scene: &mut Scene, ring: &mut Ring, who: Who, operation: Operation, buffer: &mut [u8], flags: i32) {
+    let answer = ring.submit(operation, scene.fd(who), buffer, flags);
+    scene.tell(who, format_args!("submits {} -> {}", operation as u8, names::answer(answer)));
     scene.settle();
 }
 
 /// The next completion; of `buffer` what it brought.
-fn completes(scene: &mut Scene, ring: &Ring, buffer: &[u8]) {
+fn completes(scene: &mut Scene, ring: &mut Ring, buffer: &[u8]) {
     let Some(completion) = ring.wait(LIMIT) else {
         scene.note("no completion: hung");
         // The kernel must not write to the buffer any more when this behaviour has ended.
@@ -61,90 +44,90 @@ fn completes(scene: &mut Scene, ring: &Ring, buffer: &[u8]) {
         let _ = ring.wait(LIMIT);
         return;
     };
-    let size = usize::try_from(completion.result).unwrap_or(0).min(buffer.len());
+    let size = usize::try_from(completion.result()).unwrap_or(0).min(buffer.len());
     scene.note(format!(
         "completion of {}: {} flags {} {}",
-        completion.user,
-        completion.result,
-        completion.flags,
+        completion.user_data(),
+        completion.result(),
+        completion.flags(),
         names::bytes(&buffer[..size])
     ));
 }
 
 fn ring_receives_what_waits(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 100];
     let _ = scene.send(Sender, "waits", 0);
     let _ = scene.send(Sender, " too", 0);
-    submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
-    completes(scene, &ring, &buffer);
+    submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, 0);
+    completes(scene, &mut ring, &buffer);
     scene.exchange();
     Ok(())
 }
 
 fn ring_receive_waits_for_bytes(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 100];
     scene.set_blocking(Receiver, true);
     for text in ["one", "two"] {
-        submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
+        submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, 0);
         let _ = scene.send(Sender, text, 0);
-        completes(scene, &ring, &buffer);
+        completes(scene, &mut ring, &buffer);
     }
     scene.exchange();
     Ok(())
 }
 
 fn ring_receive_without_blocking(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 100];
-    submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
+    submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, 0);
     let _ = scene.send(Sender, "waited for", 0);
-    completes(scene, &ring, &buffer);
+    completes(scene, &mut ring, &buffer);
     scene.exchange();
     Ok(())
 }
 
 fn ring_receive_waits_for_all(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 10];
     scene.set_blocking(Receiver, true);
-    submit(scene, &ring, Receiver, RECEIVE, &mut buffer, libc::MSG_WAITALL);
+    submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, libc::MSG_WAITALL);
     let _ = scene.send(Sender, "first", 0);
     let _ = scene.send(Sender, "second", 0);
-    completes(scene, &ring, &buffer);
+    completes(scene, &mut ring, &buffer);
     scene.drain(Receiver);
     Ok(())
 }
 
 fn ring_receive_ends_with_the_stream(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 100];
     scene.set_blocking(Receiver, true);
-    submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
+    submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, 0);
     scene.shut_down(Sender, libc::SHUT_WR);
-    completes(scene, &ring, &buffer);
-    submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
-    completes(scene, &ring, &buffer);
+    completes(scene, &mut ring, &buffer);
+    submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, 0);
+    completes(scene, &mut ring, &buffer);
     Ok(())
 }
 
 fn ring_receive_ends_with_a_reset(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     let mut buffer = [0; 100];
     scene.set_blocking(Receiver, true);
-    submit(scene, &ring, Receiver, RECEIVE, &mut buffer, 0);
+    submit(scene, &mut ring, Receiver, Operation::Receive, &mut buffer, 0);
     scene.reset(Sender);
-    completes(scene, &ring, &buffer);
+    completes(scene, &mut ring, &buffer);
     Ok(())
 }
 
 fn ring_sends(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     for size in [10, 9000] {
         let mut bytes = scene.bytes(size);
-        submit(scene, &ring, Sender, SEND, &mut bytes, 0);
-        completes(scene, &ring, &[]);
+        submit(scene, &mut ring, Sender, Operation::Send, &mut bytes, 0);
+        completes(scene, &mut ring, &[]);
         scene.receive_all(Receiver, size);
     }
     scene.exchange();
@@ -153,24 +136,24 @@ fn ring_sends(scene: &mut Scene) -> Result<()> {
 
 /// Two completions: the call, and that the memory is free again.
 fn ring_sends_without_copying(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     for size in [10, 9000] {
         let mut bytes = scene.bytes(size);
-        submit(scene, &ring, Sender, SEND_ZERO_COPY, &mut bytes, 0);
-        completes(scene, &ring, &[]);
+        submit(scene, &mut ring, Sender, Operation::SendZeroCopy, &mut bytes, 0);
+        completes(scene, &mut ring, &[]);
         scene.receive_all(Receiver, size);
-        completes(scene, &ring, &[]);
+        completes(scene, &mut ring, &[]);
         scene.exchange();
     }
     Ok(())
 }
 
 fn ring_polls_for_bytes(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
+    let mut ring = Ring::new().context("io_uring_setup")?;
     for text in ["one", "two"] {
-        submit(scene, &ring, Receiver, POLL_ADD, &mut [], libc::POLLIN.into());
+        submit(scene, &mut ring, Receiver, Operation::PollAdd, &mut [], libc::POLLIN.into());
         let _ = scene.send(Sender, text, 0);
-        completes(scene, &ring, &[]);
+        completes(scene, &mut ring, &[]);
         scene.receive(Receiver, 100, 0);
     }
     scene.exchange();
@@ -178,11 +161,11 @@ fn ring_polls_for_bytes(scene: &mut Scene) -> Result<()> {
 }
 
 fn ring_polls_for_the_end(scene: &mut Scene) -> Result<()> {
-    let ring = Ring::new().context("io_uring_setup")?;
-    submit(scene, &ring, Receiver, POLL_ADD, &mut [], libc::POLLRDHUP.into());
+    let mut ring = Ring::new().context("io_uring_setup")?;
+    submit(scene, &mut ring, Receiver, Operation::PollAdd, &mut [], libc::POLLRDHUP.into());
     let _ = scene.send(Sender, "bytes", 0);
     scene.receive(Receiver, 100, 0);
     scene.close(Sender);
-    completes(scene, &ring, &[]);
+    completes(scene, &mut ring, &[]);
     Ok(())
 }

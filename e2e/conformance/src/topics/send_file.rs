@@ -6,12 +6,8 @@ use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::sys;
+use crate::Who::{Receiver, Sender};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "sendfile(2)":

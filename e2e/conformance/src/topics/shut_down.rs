@@ -1,16 +1,14 @@
 //! shutdown(2), in every order.
 
-use anyhow::Result;
-use libc::{MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, SHUT_RD, SHUT_RDWR, SHUT_WR};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use anyhow::Result;
+use libc::{MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, SHUT_RD, SHUT_RDWR, SHUT_WR};
+use nix::sys::signal::{sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
+
+use crate::Who::{self, Receiver, Sender};
+use crate::{behaviours, Scene};
 use super::close::aftermath;
-use crate::behaviours;
-use crate::Scene;
-use crate::Who;
-use crate::Who::Receiver;
-use crate::Who::Sender;
 
 behaviours! {
     "shutdown(2)":

@@ -1,18 +1,14 @@
 //! splice(2) from and to a socket, also after it was read with recv.
 
-use anyhow::{Context, Result};
-use libc::{SPLICE_F_MORE, SPLICE_F_NONBLOCK};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::options::FIONREAD;
-use crate::options::SO_RCVLOWAT;
+use anyhow::{Context, Result};
+use libc::{SPLICE_F_MORE, SPLICE_F_NONBLOCK};
+
+use crate::Who::{Receiver, Sender};
+use crate::options::{FIONREAD, SO_RCVLOWAT};
 use crate::scene::LIMIT;
-use crate::names;
-use crate::sys;
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "splice(2)":

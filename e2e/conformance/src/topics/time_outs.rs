@@ -5,13 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use libc::{MSG_DONTWAIT, MSG_WAITALL};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::options::SO_RCVTIMEO;
-use crate::names;
-use crate::sys;
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "socket(7) SO_RCVTIMEO":

@@ -3,20 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use libc::{
-    MSG_ERRQUEUE, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_RX_SOFTWARE,
-    SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_SCHED, SOF_TIMESTAMPING_TX_SOFTWARE,
-};
+use libc::{MSG_ERRQUEUE, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY, SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE, SOF_TIMESTAMPING_TX_SCHED, SOF_TIMESTAMPING_TX_SOFTWARE};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::options::SO_TIMESTAMP;
-use crate::options::SO_TIMESTAMPING;
-use crate::options::SO_TIMESTAMPNS;
-use crate::options::SocketOption;
-use crate::sys;
+use crate::Who::{Receiver, Sender};
+use crate::options::{SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SocketOption};
+use crate::{behaviours, sys, Scene};
 
 behaviours! {
     "socket(7) SO_TIMESTAMP":

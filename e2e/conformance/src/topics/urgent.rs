@@ -3,15 +3,10 @@
 use anyhow::Result;
 use libc::{MSG_DONTWAIT, MSG_OOB, MSG_PEEK, POLLIN, POLLPRI, POLLRDBAND};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::events::EVERYTHING;
-use crate::events::Watch;
-use crate::options::FIONREAD;
-use crate::options::SIOCATMARK;
-use crate::options::SO_OOBINLINE;
+use crate::Who::{Receiver, Sender};
+use crate::events::{EVERYTHING, Watch};
+use crate::options::{FIONREAD, SIOCATMARK, SO_OOBINLINE};
+use crate::{behaviours, Scene};
 
 behaviours! {
     "tcp(7) MSG_OOB":

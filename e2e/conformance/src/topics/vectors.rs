@@ -3,12 +3,8 @@
 use anyhow::Result;
 use libc::{MSG_DONTWAIT, MSG_OOB};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
-use crate::names;
-use crate::sys;
+use crate::Who::{Receiver, Sender};
+use crate::{behaviours, names, sys, Scene};
 
 behaviours! {
     "writev(2)":

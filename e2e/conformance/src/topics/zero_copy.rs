@@ -3,12 +3,9 @@
 use anyhow::Result;
 use libc::{MSG_ERRQUEUE, MSG_ZEROCOPY, POLLERR, POLLIN};
 
-use crate::behaviours;
-use crate::Scene;
-use crate::Who::Receiver;
-use crate::Who::Sender;
+use crate::Who::{Receiver, Sender};
 use crate::options::SO_ZEROCOPY;
-use crate::sys;
+use crate::{behaviours, sys, Scene};
 
 behaviours! {
     "send(2) MSG_ZEROCOPY":

@@ -6,8 +6,7 @@ use anyhow::{Context, Result};
 
 use super::Outcome;
 use crate::pod::Pod;
-use crate::process::Process;
-use crate::process::User;
+use crate::process::{Process, User};
 
 /// What wrk may take beyond its time: it waits for its threads and prints.
 const GRACE: Duration = Duration::from_secs(20);

@@ -14,6 +14,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource};
 use meshaccel_crds::{NodeAcceleration, NodeAccelerationSpec, NodeAccelerationStatus};
+use meshaccel_service::Chain;
 use meshaccel_sources::cluster::ApiHealth;
 use serde_json::json;
 use tokio::sync::watch;
@@ -103,7 +104,7 @@ impl Writer {
                 LOOK
             }
             Err(error) => {
-                self.api_health.lost(WHAT, &error);
+                self.api_health.lost(WHAT, Chain(&error).to_string());
                 RETRY
             }
         }

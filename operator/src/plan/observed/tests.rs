@@ -21,12 +21,12 @@ fn silence_begins_after_the_last_report_that_was_seen() {
 fn time_in_which_nothing_could_be_seen_does_not_count() {
     let (mut observed, start) = (Observed::default(), Instant::now());
     observed.reports.insert("a".into(), report(start));
-    observed.blinded(Blindness::Watch, after(start, 10));
-    observed.blinded(Blindness::Server, after(start, 20));
+    observed.outage_began(Outage::Watch, after(start, 10));
+    observed.outage_began(Outage::Server, after(start, 20));
     assert_eq!(observed.age(&observed.reports["a"], after(start, 1000)), Duration::from_secs(10));
-    observed.sighted(Blindness::Watch, after(start, 1000));
+    observed.outage_ended(Outage::Watch, after(start, 1000));
     assert!(observed.age(&observed.reports["a"], after(start, 2000)) < SILENT_AFTER, "one of two is not enough");
-    observed.sighted(Blindness::Server, after(start, 2000));
+    observed.outage_ended(Outage::Server, after(start, 2000));
     assert_eq!(observed.age(&observed.reports["a"], after(start, 2001)), Duration::from_secs(1));
     assert_eq!(observed.reports["a"].seen, start, "when it was written is another matter");
 }

@@ -146,11 +146,11 @@ fn while_the_api_server_is_away_nobody_falls_silent() {
     cluster.report("b", vec![share("shop", 1, Phase::Programmed)]);
     cluster.pass(149).report("a", vec![share("shop", 1, Phase::Programmed)]);
     cluster.pass(1);
-    let away = observed::Blindness::Server;
-    cluster.observed.blinded(away, cluster.now.instant);
+    let away = observed::Outage::Server;
+    cluster.observed.outage_began(away, cluster.now.instant);
     cluster.pass(3600);
     assert!(cluster.says("shop", c::DEGRADED).contains("1 node has not reported for more than 150 s: b"));
-    cluster.observed.sighted(away, cluster.now.instant);
+    cluster.observed.outage_ended(away, cluster.now.instant);
     cluster.pass(149);
     assert!(
         cluster.says("shop", c::DEGRADED).contains("1 node has not reported for more than 150 s: b"),

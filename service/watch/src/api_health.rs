@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use meshaccel_service::Chain;
-
 /// Shared by all who talk to the API server. What fails is logged when it begins to and when it ends.
 #[derive(Clone, Debug, Default)]
 pub struct ApiHealth(Arc<Mutex<State>>);
@@ -19,11 +17,13 @@ struct State {
 }
 
 impl ApiHealth {
-    /// The API server has answered to `what`.
-    pub fn made(&self, what: &'static str) {
-        if let Some((since, _)) = self.lock().failing.remove(what) {
+    /// The API server has answered to `what`. True: it had failed before.
+    pub fn made(&self, what: &'static str) -> bool {
+        let failed = self.lock().failing.remove(what);
+        if let Some((since, _)) = &failed {
             tracing::info!(what, after_s = since.elapsed().as_secs(), "The API server answers again");
         }
+        failed.is_some()
     }
 
     /// All objects of a kind are known.
@@ -31,13 +31,16 @@ impl ApiHealth {
         self.lock().whole.insert(kind);
     }
 
-    /// It has not answered to `what`, or with an error.
-    pub fn lost(&self, what: &'static str, error: &dyn std::error::Error) {
-        let error = Chain(error).to_string();
-        self.lock().failing.entry(what).or_insert_with(|| {
-            tracing::warn!(what, error, "The API server does not answer; what is known goes on, and it is asked again");
-            (Instant::now(), error)
-        });
+    /// It has not answered to `what`, or with an error. True: it had answered before.
+    pub fn lost(&self, what: &'static str, error: String) -> bool {
+        let mut state = self.lock();
+        if let Some((_, first)) = state.failing.get(what) {
+            tracing::debug!(what, error, first, "The API server still does not answer");
+            return false;
+        }
+        tracing::warn!(what, error, "The API server does not answer; what is known goes on, and it is asked again");
+        state.failing.insert(what, (Instant::now(), error));
+        true
     }
 
     /// For how long something has failed, and how; `None`: nothing does.
@@ -68,13 +71,13 @@ mod tests {
     fn the_oldest_failure_is_told_until_it_ends() {
         let api_health = ApiHealth::default();
         assert!(api_health.lost_for().is_none());
-        api_health.lost("Pod", &std::io::Error::other("refused"));
-        api_health.lost("Node", &std::io::Error::other("late"));
-        api_health.lost("Pod", &std::io::Error::other("again"));
+        assert!(api_health.lost("Pod", "refused".into()));
+        assert!(api_health.lost("Node", "late".into()));
+        assert!(!api_health.lost("Pod", "again".into()));
         assert_eq!(api_health.lost_for().map(|(_, error)| error), Some("Pod: refused".to_owned()));
-        api_health.made("Pod");
+        assert!(api_health.made("Pod"));
         assert_eq!(api_health.lost_for().map(|(_, error)| error), Some("Node: late".to_owned()));
-        api_health.made("Node");
+        assert!(api_health.made("Node") && !api_health.made("Node"));
         assert!(api_health.lost_for().is_none());
     }
 }
