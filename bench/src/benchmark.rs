@@ -32,7 +32,7 @@ use meshaccel_e2e_mesh::sweep;
 use crate::demo::prerequisites;
 use crate::report::{png, ratios, words};
 use catalogue::{Kind, Row, Site};
-use pair::Stage;
+use pair::Fixture;
 use redirection::Redirection;
 use result::Measured;
 pub use result::{Comparison, Series};
@@ -86,27 +86,27 @@ fn announce(number: usize, rows: &[Row]) {
 /// Measures rows of [`Site::Machine`].
 fn here(settings: &Settings, rows: &[Row]) -> Result<Vec<Comparison>> {
     let mut comparisons = Vec::new();
-    let (mut stage, mut envoys): (Option<Stage>, Option<proxied::Stage>) = (None, None);
+    let (mut fixture, mut envoys): (Option<Fixture>, Option<proxied::Fixture>) = (None, None);
     for (number, row) in rows.iter().enumerate() {
         announce(number, rows);
         let length = Duration::from_secs_f64(settings.seconds);
         let comparison = match row.kind {
             Kind::Pair(pattern) => {
-                let stage = needed(&mut stage, || Stage::new(settings.apart))?;
-                measure(row, settings.rounds, |variant| stage.window(variant, pattern, length))
+                let fixture = needed(&mut fixture, || Fixture::new(settings.apart))?;
+                measure(row, settings.rounds, |variant| fixture.window(variant, pattern, length))
             }
             Kind::NotSelected(pattern) => {
-                let stage = needed(&mut stage, || Stage::new(settings.apart))?;
-                measure(row, settings.rounds, |variant| stage.beside_another(variant, pattern, length))
+                let fixture = needed(&mut fixture, || Fixture::new(settings.apart))?;
+                measure(row, settings.rounds, |variant| fixture.beside_another(variant, pattern, length))
             }
             Kind::Proxied(proxied) => {
-                if !envoys.as_ref().is_some_and(|stage| stage.suits(&proxied)) {
+                if !envoys.as_ref().is_some_and(|fixture| fixture.suits(&proxied)) {
                     // Before the next are started: idle Envoys are not quite idle.
                     envoys = None;
                 }
-                let stage = needed(&mut envoys, || proxied::Stage::new(&proxied))?;
-                stage.warm_up(proxied.traffic)?;
-                measure(row, settings.rounds, |variant| stage.window(variant, proxied.traffic, length))
+                let fixture = needed(&mut envoys, || proxied::Fixture::new(&proxied))?;
+                fixture.warm_up(proxied.traffic)?;
+                measure(row, settings.rounds, |variant| fixture.window(variant, proxied.traffic, length))
             }
             Kind::Injected { .. } => bail!("it is measured in a cluster"),
         };

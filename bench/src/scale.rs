@@ -4,7 +4,7 @@
 //! them ([`fleet`]). Measured is from outside: processes by the kernel's accounts ([`process`]), requests by the API
 //! server's audit log ([`audit`]), how late a status is by watching it ([`sight`]).
 //!
-//! * [`place`] the cluster, the operator's and the daemon's own credentials, clients
+//! * [`control_plane`] the cluster, the operator's and the daemon's own credentials, clients
 //! * [`record`] samples once a second, phases; [`story`] what happens at one size of a cluster
 //! * [`busy`] one node with many pods that change all the time; [`pods`] its pods, [`homes`] where they live
 //! * [`result`] what was found, with its goals; [`table`] and [`chart`] what a person reads
@@ -12,10 +12,10 @@
 mod audit;
 mod busy;
 pub mod chart;
+mod control_plane;
 mod fleet;
 mod homes;
 mod pace;
-mod place;
 mod pods;
 mod process;
 mod record;

@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::metrics::Metrics;
-use crate::observe::World;
+use crate::observe::Cache;
 
 /// What the handlers need.
 #[derive(Clone)]
 struct Context {
-    world: World,
+    cache: Cache,
     metrics: Metrics,
 }
 
@@ -27,18 +27,18 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 /// Serves until cancelled.
-pub async fn serve(listener: TcpListener, world: World, metrics: Metrics, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, cache: Cache, metrics: Metrics, stop: CancellationToken) {
     let app = Router::new()
         .route("/livez", get(admin::livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render))
-        .with_state(Context { world, metrics });
+        .with_state(Context { cache, metrics });
     admin::serve(listener, app, Bounds::default(), stop).await;
 }
 
 /// Ready is who knows the cluster, leader or not: the next leader must know it.
 async fn readyz(State(context): State<Context>) -> Response {
-    let missing = context.world.missing();
+    let missing = context.cache.missing();
     let listed = missing.is_empty();
     admin::readyz((!listed).then(|| format!("not yet listed: {}; the log says why", missing.join(", "))))
 }

@@ -13,7 +13,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, api::Api, core::DynamicObject};
 use meshaccel_service::Backoff;
 
-use crate::leader::Term;
+use crate::leader::Leadership;
 use crate::metrics::Metrics;
 use crate::plan::Action;
 use crate::plan::daemon::{DaemonSettings, OPERATOR};
@@ -49,7 +49,7 @@ pub enum Outcome {
 /// Carries actions out.
 pub struct Applier {
     client: Client,
-    term: Term,
+    term: Leadership,
     recorder: Recorder,
     metrics: Metrics,
     rate_limiter: RateLimiter,
@@ -69,7 +69,7 @@ struct Failing {
 }
 
 impl Applier {
-    pub fn new(client: Client, term: Term, metrics: Metrics, identity: String) -> Self {
+    pub fn new(client: Client, term: Leadership, metrics: Metrics, identity: String) -> Self {
         let reporter = Reporter { controller: OPERATOR.into(), instance: Some(identity) };
         Self {
             recorder: Recorder::new(client.clone(), reporter),

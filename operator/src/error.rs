@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
-/// What ends a command. Trouble with the cluster does not: it is said and tried again ([`crate::trouble`]).
+/// What ends a command. Trouble with the cluster does not: it is said and tried again ([`crate::api_error`]).
 #[derive(Debug, Error)]
 pub enum Error {
     #[error("no way to the API server is known: run this in a cluster, or set KUBECONFIG")]

@@ -1,7 +1,7 @@
 //! Leader election: one of the replicas writes, the others watch and are ready. By a Lease, as Kubernetes' own components
 //! do it; [`election`] decides, [`lease`] reads and writes, this is the loop between them.
 //!
-//! Leading is not a state but a term with an end: whoever writes asks [`Term::is_valid`] just before it does, so a process
+//! Leading is not a state but a term with an end: whoever writes asks [`Leadership::is_valid`] just before it does, so a process
 //! that was stopped for a while does not write when it wakes.
 
 use std::fmt;
@@ -38,9 +38,9 @@ pub trait Listener: Send + Sync {
 
 /// Until when this process may write.
 #[derive(Clone, Debug)]
-pub struct Term(watch::Receiver<Option<Instant>>);
+pub struct Leadership(watch::Receiver<Option<Instant>>);
 
-impl Term {
+impl Leadership {
     /// A term that others end, and the hand that does.
     pub fn new() -> (watch::Sender<Option<Instant>>, Self) {
         let (sender, receiver) = watch::channel(None);

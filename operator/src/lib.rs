@@ -3,7 +3,7 @@
 //! observe -> plan -> apply:
 //! * [`observe`] keeps what is known up to date, in every replica
 //! * [`plan`](mod@plan) (pure) what must be done; [`rate_limiter`] (pure) when
-//! * [`apply`] does it; [`trouble`] (pure) says what failed and what a person can do
+//! * [`apply`] does it; [`api_error`] (pure) says what failed and what a person can do
 //! * [`leader`] which replica may write; [`reconcile`] the leader's loop; [`run`] all of it together
 //!
 //! Outside: [`admin`], [`args`], [`metrics`].
@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod api_error;
 pub mod apply;
 pub mod args;
 pub mod leader;
@@ -20,7 +21,6 @@ pub mod plan;
 pub mod rate_limiter;
 pub mod reconcile;
 pub mod run;
-pub mod trouble;
 
 mod error;
 

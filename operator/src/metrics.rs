@@ -13,8 +13,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::apply::write::Failure;
-use crate::leader::Term;
-use crate::observe::World;
+use crate::leader::Leadership;
+use crate::observe::Cache;
 
 /// Labels of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,13 +34,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts into a registry that also looks at the world when it is read.
-    pub fn new(world: World, term: Term) -> Self {
+    /// Counts into a registry that also looks at the cache when it is read.
+    pub fn new(cache: Cache, term: Leadership) -> Self {
         let metrics = Self::default();
         let mut registry = Registry::with_prefix("meshaccel_operator");
         registry.register("writes", "Writes to the API server, by kind and result", metrics.writes.clone());
         registry.register("plans", "Plans made", metrics.plans.clone());
-        registry.register_collector(Box::new(Scrape { world, term, planning: metrics.planning.clone() }));
+        registry.register_collector(Box::new(Scrape { cache, term, planning: metrics.planning.clone() }));
         *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = Some(registry);
         metrics
     }
@@ -78,8 +78,8 @@ impl Metrics {
 
 /// What is looked at when somebody asks.
 struct Scrape {
-    world: World,
-    term: Term,
+    cache: Cache,
+    term: Leadership,
     planning: Arc<AtomicU64>,
 }
 
@@ -91,14 +91,14 @@ impl fmt::Debug for Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (known, trouble) = {
-            let observed = self.world.lock();
+        let (known, cannot_deploy) = {
+            let observed = self.cache.lock();
             let known = [
                 ("MeshAcceleration", observed.accelerations.len()),
                 ("NodeAcceleration", observed.reports.len()),
                 ("Node", observed.nodes.len()),
             ];
-            (known, observed.trouble.is_some())
+            (known, observed.cannot_deploy.is_some())
         };
         let objects = ConstGauge::new(0i64);
         let mut descriptor =
@@ -115,7 +115,7 @@ impl Collector for Scrape {
         flag(
             "blocked",
             "1: the daemon's objects cannot be written; the status of each MeshAcceleration says why",
-            trouble,
+            cannot_deploy,
         )?;
         let seconds = Duration::from_nanos(self.planning.load(Ordering::Relaxed)).as_secs_f64();
         let planning = prometheus_client::metrics::counter::ConstCounter::new(seconds);

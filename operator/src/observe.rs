@@ -12,8 +12,8 @@ use meshaccel_service::Backoff;
 use meshaccel_watch::{ApiHealth, Follower, Relist, follow};
 use tokio::sync::Notify;
 
+use crate::api_error::{Operation, sentence};
 use crate::plan::observed::{Kind, Observed, Outage};
-use crate::trouble::{Operation, sentence};
 
 pub mod take;
 
@@ -27,7 +27,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1
 
 /// What all tasks share.
 #[derive(Clone, Default)]
-pub struct World(Arc<Shared>);
+pub struct Cache(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -41,7 +41,7 @@ struct Shared {
     api_health: ApiHealth,
 }
 
-impl World {
+impl Cache {
     /// Never held across an await.
     pub fn lock(&self) -> MutexGuard<'_, Observed> {
         // A panic while it was held left plain data behind, each object of it whole.
@@ -86,11 +86,11 @@ impl World {
 
 /// Watches one kind for ever. `narrow`: by a field selector.
 #[tracing::instrument(name = "watch", skip_all, fields(kind = ?K::KIND))]
-pub async fn observe<K: Watched>(world: World, api: Api<K>, operation: Operation, narrow: Option<String>) {
+pub async fn observe<K: Watched>(cache: Cache, api: Api<K>, operation: Operation, narrow: Option<String>) {
     let config = watcher::Config { field_selector: narrow, ..watcher::Config::default().timeout(WATCH) };
     let open = || watcher(api.clone(), config.clone());
-    let ([first, longest], shared) = (PAUSES, &world.0);
-    let mut follower = Observing { world: &world, operation, listing: None };
+    let ([first, longest], shared) = (PAUSES, &cache.0);
+    let mut follower = Observing { cache: &cache, operation, listing: None };
     let pauses = Backoff::new(first, longest);
     follow(K::KIND.as_str(), &shared.api_health, pauses, &shared.relist, open, &mut follower).await;
 }
@@ -109,7 +109,7 @@ fn why(operation: &Operation, error: watcher::Error) -> String {
 
 /// One kind.
 struct Observing<'a> {
-    world: &'a World,
+    cache: &'a Cache,
     /// What fails when it fails.
     operation: Operation,
     /// Names that were listed so far, while a list is read.
@@ -119,7 +119,7 @@ struct Observing<'a> {
 impl<K: Watched> Follower<K> for Observing<'_> {
     fn take(&mut self, event: Event<K>) {
         let now = Instant::now();
-        let mut observed = self.world.lock();
+        let mut observed = self.cache.lock();
         let change = match event {
             Event::Init => {
                 self.listing = Some(HashSet::new());
@@ -146,7 +146,7 @@ impl<K: Watched> Follower<K> for Observing<'_> {
             }
         };
         drop(observed);
-        self.world.changed(change);
+        self.cache.changed(change);
     }
 
     fn explain(&self, error: watcher::Error) -> String {
@@ -155,19 +155,19 @@ impl<K: Watched> Follower<K> for Observing<'_> {
 
     fn lost(&mut self) {
         if K::KIND == Kind::NodeAcceleration {
-            self.world.lock().outage_began(Outage::Watch, Instant::now());
+            self.cache.lock().outage_began(Outage::Watch, Instant::now());
         }
     }
 
     fn found(&mut self) {
         if K::KIND == Kind::NodeAcceleration {
-            self.world.lock().outage_ended(Outage::Watch, Instant::now());
+            self.cache.lock().outage_ended(Outage::Watch, Instant::now());
         }
     }
 }
 
 /// The four watches, as one future.
-pub async fn observe_all(world: World, client: Client, namespace: String) {
+pub async fn observe_all(cache: Cache, client: Client, namespace: String) {
     use k8s_openapi::api::apps::v1::DaemonSet;
     use kube::discovery::ApiResource;
     use meshaccel_crds::{MeshAcceleration, NodeAcceleration};
@@ -178,25 +178,25 @@ pub async fn observe_all(world: World, client: Client, namespace: String) {
     let daemon = crate::plan::daemon::DAEMON;
     tokio::join!(
         observe::<kube::core::DynamicObject>(
-            world.clone(),
+            cache.clone(),
             Api::all_with(client.clone(), &accelerations),
             list(&accelerations),
             None,
         ),
         observe::<take::SomeReport>(
-            world.clone(),
+            cache.clone(),
             Api::all(client.clone()),
             list(&ApiResource::erase::<NodeAcceleration>(&())),
             None,
         ),
         observe::<take::SomeNode>(
-            world.clone(),
+            cache.clone(),
             Api::all(client.clone()),
             list(&ApiResource::erase::<k8s_openapi::api::core::v1::Node>(&())),
             None,
         ),
         observe::<DaemonSet>(
-            world,
+            cache,
             Api::namespaced(client, &namespace),
             list(&daemon_set).on(Some(&namespace), daemon),
             Some(format!("metadata.name={daemon}")),

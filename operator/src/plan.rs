@@ -97,7 +97,7 @@ pub fn plan(observed: &Observed, settings: &DaemonSettings, now: Now) -> Vec<Act
     let context = conditions::Context {
         namespace: &settings.namespace,
         nodes: observed.nodes.len(),
-        trouble: observed.trouble.as_deref(),
+        cannot_deploy: observed.cannot_deploy.as_deref(),
     };
     for object in observed.accelerations.values() {
         let has_finalizer = object.finalizers.iter().any(|finalizer| finalizer == FINALIZER);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{Applier, Outcome};
 use crate::metrics::Metrics;
-use crate::observe::World;
+use crate::observe::Cache;
 use crate::observe::take::{Change, Watched};
 use crate::plan::daemon::DaemonSettings;
 use crate::plan::observed::Now;
@@ -20,28 +20,28 @@ const SHARE: u32 = 20;
 const TICK: Duration = Duration::from_secs(5);
 
 /// Leads until dropped.
-pub async fn lead(world: &World, applier: &mut Applier, settings: &DaemonSettings, metrics: &Metrics) {
+pub async fn lead(cache: &Cache, applier: &mut Applier, settings: &DaemonSettings, metrics: &Metrics) {
     loop {
         let began = Instant::now();
-        let actions = tracing::debug_span!("plan").in_scope(|| plan(&world.lock(), settings, Now::read()));
+        let actions = tracing::debug_span!("plan").in_scope(|| plan(&cache.lock(), settings, Now::read()));
         let took = began.elapsed();
         metrics.planned(took, actions.len());
-        applier.forget(&world.lock().accelerations.values().map(|object| object.uid.as_str()).collect());
-        let due = applier.carry_out(actions, settings, &|outcome| merge(world, outcome)).await;
+        applier.forget(&cache.lock().accelerations.values().map(|object| object.uid.as_str()).collect());
+        let due = applier.carry_out(actions, settings, &|outcome| merge(cache, outcome)).await;
         let rest = (took * SHARE).clamp(SHORTEST, LONGEST);
-        wait(world, due.unwrap_or(TICK).min(TICK)).await;
+        wait(cache, due.unwrap_or(TICK).min(TICK)).await;
         tokio::time::sleep_until((began + rest).into()).await;
     }
 }
 
 /// Not leading any more: what could not be written is the next leader's matter.
-pub fn stop(world: &World) {
-    merge(world, Outcome::Blocked(None));
+pub fn stop(cache: &Cache) {
+    merge(cache, Outcome::Blocked(None));
 }
 
 /// What came of an action is known before a watch tells it.
-fn merge(world: &World, outcome: Outcome) {
-    let mut observed = world.lock();
+fn merge(cache: &Cache, outcome: Outcome) {
+    let mut observed = cache.lock();
     match outcome {
         Outcome::Written(object) => {
             // An object that this write let go is not made known anew.
@@ -54,21 +54,21 @@ fn merge(world: &World, outcome: Outcome) {
         Outcome::ReportDeleted(name) => {
             observed.reports.remove(&name);
         }
-        Outcome::Blocked(why) if observed.trouble != why => {
-            observed.trouble = why;
+        Outcome::Blocked(why) if observed.cannot_deploy != why => {
+            observed.cannot_deploy = why;
             drop(observed);
-            world.changed(Change::Matters);
+            cache.changed(Change::Matters);
         }
         Outcome::Blocked(_) => {}
     }
 }
 
-async fn wait(world: &World, longest: Duration) {
+async fn wait(cache: &Cache, longest: Duration) {
     tokio::select! {
-        () = world.urgent() => {}
-        () = world.lazy() => {
+        () = cache.urgent() => {}
+        () = cache.lazy() => {
             tokio::select! {
-                () = world.urgent() => {}
+                () = cache.urgent() => {}
                 () = tokio::time::sleep(LONGEST) => {}
             }
         }

@@ -12,9 +12,9 @@ use crate::apply::Applier;
 use crate::args::Run;
 use crate::leader::election::USUAL;
 use crate::leader::lease::Leases;
-use crate::leader::{self, Listener, Term};
+use crate::leader::{self, Leadership, Listener};
 use crate::metrics::Metrics;
-use crate::observe::{World, observe_all};
+use crate::observe::{Cache, observe_all};
 use crate::plan::observed::Outage;
 use crate::{Error, admin, reconcile};
 
@@ -34,19 +34,19 @@ async fn operator(args: Run) -> Result<ExitCode, Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let client = client().await?;
     let identity = identity(args.identity.as_deref());
-    let (world, stop) = (World::default(), CancellationToken::new());
-    let (hand, term) = Term::new();
-    let metrics = Metrics::new(world.clone(), term.clone());
+    let (cache, stop) = (Cache::default(), CancellationToken::new());
+    let (hand, term) = Leadership::new();
+    let metrics = Metrics::new(cache.clone(), term.clone());
     let listener = admin::bind(args.metrics_address).await?;
-    let server = tokio::spawn(admin::serve(listener, world.clone(), metrics.clone(), stop.clone()));
-    tokio::spawn(observe_all(world.clone(), client.clone(), args.namespace.clone()));
+    let server = tokio::spawn(admin::serve(listener, cache.clone(), metrics.clone(), stop.clone()));
+    tokio::spawn(observe_all(cache.clone(), client.clone(), args.namespace.clone()));
     let leases = Leases::new(client.clone(), &args.namespace);
     let election =
-        tokio::spawn(leader::run(leases, identity.clone(), USUAL, hand, Health(world.clone()), stop.clone()));
+        tokio::spawn(leader::run(leases, identity.clone(), USUAL, hand, Health(cache.clone()), stop.clone()));
 
     // What leads is this one future: once it is dropped, nothing of this replica is writing.
     let name = tokio::select! {
-        () = terms(&args, client, &world, term, &metrics, &identity) => "end of the election",
+        () = terms(&args, client, &cache, term, &metrics, &identity) => "end of the election",
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     };
@@ -57,16 +57,16 @@ async fn operator(args: Run) -> Result<ExitCode, Error> {
 }
 
 /// Leads whenever it is this replica's turn.
-async fn terms(args: &Run, client: Client, world: &World, mut term: Term, metrics: &Metrics, identity: &str) {
+async fn terms(args: &Run, client: Client, cache: &Cache, mut term: Leadership, metrics: &Metrics, identity: &str) {
     let settings = args.daemon();
     while term.begins().await {
         tracing::info!(identity, "Leading");
         let mut applier = Applier::new(client.clone(), term.clone(), metrics.clone(), identity.to_owned());
         tokio::select! {
             () = term.ends() => tracing::warn!(identity, "Not leading any more"),
-            () = reconcile::lead(world, &mut applier, &settings, metrics) => {}
+            () = reconcile::lead(cache, &mut applier, &settings, metrics) => {}
         }
-        reconcile::stop(world);
+        reconcile::stop(cache);
     }
 }
 
@@ -88,7 +88,7 @@ fn identity(name: Option<&str>) -> String {
 const LEASE: &str = "Lease";
 
 /// Passes on how the API server is doing.
-struct Health(World);
+struct Health(Cache);
 
 impl Listener for Health {
     fn reached(&self) {

@@ -31,21 +31,21 @@ const OBJECT: &str = "bench";
 /// All rows, in one cluster.
 pub(super) fn measure_all(settings: &Settings, rows: &[Row]) -> Result<Vec<Comparison>> {
     Cluster::run(Extent::Istio, &["mesh", "node", "operator"], |cluster| {
-        let mut stage = Stage::new(cluster)?;
+        let mut fixture = Fixture::new(cluster)?;
         let length = Duration::from_secs_f64(settings.seconds);
         let mut comparisons = Vec::new();
         for (number, row) in rows.iter().enumerate() {
             super::announce(number, rows);
             let Kind::Injected { port, pattern } = row.kind else { continue };
             let comparison =
-                super::measure(row, settings.rounds, |variant| stage.window(variant, port, pattern, length));
+                super::measure(row, settings.rounds, |variant| fixture.window(variant, port, pattern, length));
             comparisons.push(comparison.with_context(|| row.id.clone())?);
         }
         Ok(comparisons)
     })
 }
 
-struct Stage<'a> {
+struct Fixture<'a> {
     cluster: &'a Cluster,
     meshaccel: Meshaccel<'a>,
     /// Of the Service.
@@ -53,7 +53,7 @@ struct Stage<'a> {
     accelerated: bool,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Fixture<'a> {
     fn new(cluster: &'a Cluster) -> Result<Self> {
         istio::apply(cluster)?;
         // Nothing else may run.

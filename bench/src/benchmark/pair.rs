@@ -8,7 +8,7 @@ use meshaccel_e2e_harness::cgroup::Cgroup;
 use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::manifest::{Manifests, accelerate_everything, pod};
 use meshaccel_e2e_harness::netns::Netns;
-use meshaccel_e2e_load::exchange::{Exchange, Place, Worker};
+use meshaccel_e2e_load::exchange::{Exchange, Placement, Worker};
 use meshaccel_e2e_load::pattern::{Address, Pattern};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ const NAMESPACE: &str = "bench";
 
 /// One namespace a variant: sockets that one leaves behind (TIME_WAIT) are not met by another.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Fixture {
     plain: Netns,
     selected: Netns,
     published: Netns,
@@ -34,7 +34,7 @@ pub struct Stage {
     apart: bool,
 }
 
-impl Stage {
+impl Fixture {
     pub fn new(apart: bool) -> Result<Self> {
         let namespace = |label: &str| -> Result<Netns> {
             let netns = Netns::new(label)?;
@@ -89,7 +89,7 @@ impl Stage {
     pub fn beside_another(&self, variant: Variant, pattern: Pattern, length: Duration) -> Result<Measured> {
         let daemon = (variant == Variant::Meshaccel).then(|| self.daemon()).transpose()?;
         let busy = Pattern::Ask { size: 64, connections: 1 };
-        let place = Place { netns: &self.selected, cgroup: None, processor: Some(1) };
+        let place = Placement { netns: &self.selected, cgroup: None, processor: Some(1) };
         let _server = Worker::server(place, busy, &tcp())?;
         let mut other = Worker::client(place, busy, &tcp())?;
         // It is ended before that.
@@ -110,8 +110,8 @@ impl Stage {
     }
 
     fn start(&self, netns: &Netns, cgroup: Option<&Path>, pattern: Pattern, address: &Address) -> Result<Exchange> {
-        let client = Place { netns, cgroup, processor: Some(0) };
-        let server = Place { processor: Some(usize::from(self.apart)), ..client };
+        let client = Placement { netns, cgroup, processor: Some(0) };
+        let server = Placement { processor: Some(usize::from(self.apart)), ..client };
         Exchange::start(server, client, pattern, address)
     }
 

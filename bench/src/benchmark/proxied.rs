@@ -9,7 +9,7 @@ use meshaccel_e2e_harness::cgroup::Cgroup;
 use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::manifest::Promotion;
 use meshaccel_e2e_load::cpu::Reading;
-use meshaccel_e2e_load::exchange::{Exchange, Place, Window, Worker};
+use meshaccel_e2e_load::exchange::{Exchange, Placement, Window, Worker};
 use meshaccel_e2e_load::pattern::{Address, Pattern};
 use meshaccel_e2e_mesh::files::{self, Http};
 use meshaccel_e2e_mesh::generator::h2load;
@@ -35,7 +35,7 @@ struct Pods {
 }
 
 /// Two meshes of one kind.
-pub struct Stage {
+pub struct Fixture {
     provider: Provider,
     sidecars: Sidecars,
     ordinary: Pods,
@@ -45,7 +45,7 @@ pub struct Stage {
     _cgroup: Cgroup,
 }
 
-impl Stage {
+impl Fixture {
     pub fn new(row: &Proxied) -> Result<Self> {
         let Proxied { provider, sidecars, .. } = *row;
         let cgroup = Cgroup::new("published")?;
@@ -161,6 +161,6 @@ impl Pods {
     }
 }
 
-fn place(pod: &Pod) -> Place<'_> {
-    Place { netns: pod.netns(), cgroup: pod.cgroup(), processor: None }
+fn place(pod: &Pod) -> Placement<'_> {
+    Placement { netns: pod.netns(), cgroup: pod.cgroup(), processor: None }
 }

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::machine::kilobytes;
 use meshaccel_e2e_harness::manifest::{Manifests, accelerate_everything};
 use meshaccel_e2e_harness::netns::Netns;
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Service, request};
 use meshaccel_e2e_harness::{interrupt, wait};
 

@@ -14,8 +14,8 @@ use meshaccel_e2e_harness::daemon::{admin, binary};
 use serde_json::{Value, json};
 
 use super::audit::{self, Audit};
+use super::control_plane::{self, ControlPlane};
 use super::homes::Homes;
-use super::place::{self, Place};
 use super::pods::Pods;
 use super::process::Process;
 use super::record::Record;
@@ -32,10 +32,10 @@ pub fn measure(settings: &Settings) -> Result<Busy> {
     ensure!(settings.busy_pods >= 2, "a busy node wants 2 pods or more");
     ensure!(Path::new("/sys/kernel/btf/vmlinux").exists(), "this kernel has no BTF: the daemon cannot run here");
     detail("starting etcd and API server");
-    place::with(|place| {
-        let Place { cluster, folder, operator, audit } = place;
+    control_plane::with(|plane| {
+        let ControlPlane { cluster, folder, operator, audit } = plane;
         let account = || {
-            place::credentials(
+            control_plane::credentials(
                 cluster,
                 folder,
                 audit::DAEMON,
@@ -43,7 +43,7 @@ pub fn measure(settings: &Settings) -> Result<Busy> {
             )
         };
         block_on(async {
-            let client = place::client(cluster).await?;
+            let client = control_plane::client(cluster).await?;
             objects(&client).await?;
             // It makes the daemon's account and its rights.
             let mut operator = Process::operator("one", &operator, folder)?;

@@ -9,8 +9,8 @@ use kube::{Api, Client, ResourceExt};
 use meshaccel_crds::{MeshAcceleration, MeshAccelerationSpec};
 use serde_json::json;
 
+use super::control_plane::{self, ControlPlane};
 use super::fleet::{Fleet, Object};
-use super::place::{self, Place};
 use super::process::Process;
 use super::record::Record;
 use super::result::{Phase, Size, Spread};
@@ -31,11 +31,11 @@ pub const SUCCESSOR: &str = "leader killed";
 /// Tells it.
 pub fn tell(settings: &Settings, nodes: usize) -> Result<Size> {
     detail("starting etcd and API server");
-    place::with(|place| block_on(measure(settings, nodes, place)))
+    control_plane::with(|plane| block_on(measure(settings, nodes, plane)))
 }
 
-async fn measure(settings: &Settings, nodes: usize, place: Place<'_>) -> Result<Size> {
-    let client = place::client(place.cluster).await?;
+async fn measure(settings: &Settings, nodes: usize, plane: ControlPlane<'_>) -> Result<Size> {
+    let client = control_plane::client(plane.cluster).await?;
     let objects = objects(&client, settings.objects).await?;
     let fleet = Fleet::new(client.clone(), nodes, settings.pods_a_node, objects.clone());
     let began = Instant::now();
@@ -44,13 +44,13 @@ async fn measure(settings: &Settings, nodes: usize, place: Place<'_>) -> Result<
     detail(&format!("made, and reported, in {:.0} s", began.elapsed().as_secs_f64()));
 
     let sight = Sight::watch(&client);
-    let leader = Process::operator("one", &place.operator, place.folder)?;
-    let record = Record::new(place.audit, audit::OPERATOR, leader.pid());
+    let leader = Process::operator("one", &plane.operator, plane.folder)?;
+    let record = Record::new(plane.audit, audit::OPERATOR, leader.pid());
     let story = Story { settings, client, fleet, sight, record, objects };
     // Whichever ends first is an error, or the end of the story.
     tokio::select! {
         failed = story.record.go_on() => failed.and(Err(anyhow::anyhow!("the record ended"))),
-        told = story.run(leader, &place.operator, place.folder) => told,
+        told = story.run(leader, &plane.operator, plane.folder) => told,
     }
 }
 

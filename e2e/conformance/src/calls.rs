@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::options::{Request, SocketOption};
-use super::scene::{Info, LIMIT, Scene, Who};
+use super::session::{Info, LIMIT, Session, Who};
 use super::{names, sys};
 
 /// How often in a row nothing may have made room, 20 ms each.
 const STEADY: i32 = 15;
 
-impl Scene {
+impl Session {
     /// send(2).
     pub fn send(&mut self, who: Who, bytes: impl AsRef<[u8]>, flags: i32) -> sys::Answer {
         let bytes = bytes.as_ref();
@@ -171,10 +171,10 @@ impl Scene {
 
     /// shutdown(2).
     pub fn shut_down(&mut self, who: Who, how: i32) {
-        let go = |scene: &mut Self| {
-            let result = sys::shut_down(scene.fd(who), how);
+        let go = |session: &mut Self| {
+            let result = sys::shut_down(session.fd(who), how);
             let how = ["RD", "WR", "RDWR"][how as usize];
-            scene.tell(who, format_args!("shuts down {how} -> {}", names::answer(result)));
+            session.tell(who, format_args!("shuts down {how} -> {}", names::answer(result)));
         };
         // Nobody hears of an end that reads no more.
         if how == libc::SHUT_RD { go(self) } else { self.leave(who, go) }
@@ -182,9 +182,9 @@ impl Scene {
 
     /// close(2).
     pub fn close(&mut self, who: Who) {
-        self.leave(who, |scene| {
-            drop(scene.take(who));
-            scene.tell(who, "closes");
+        self.leave(who, |session| {
+            drop(session.take(who));
+            session.tell(who, "closes");
         });
     }
 
@@ -271,7 +271,7 @@ impl Scene {
         total
     }
 
-    /// Reads `size` bytes whose text is the one that [`Scene::fill`] sent, whatever their number: writes whether they came.
+    /// Reads `size` bytes whose text is the one that [`Session::fill`] sent, whatever their number: writes whether they came.
     pub fn receive_filled(&mut self, who: Who, from: usize, size: usize) {
         let expected = Self::text(from, size);
         let start = Instant::now();

@@ -7,9 +7,9 @@ use meshaccel_e2e_harness::manifest::Promotion;
 use meshaccel_e2e_harness::traffic::Pair;
 
 use super::difference::Difference;
+use super::fixture::Fixture;
 use super::known::{self, Known};
-use super::theatre::Theatre;
-use super::{Behaviour, Scene};
+use super::{Behaviour, Session};
 
 /// How often plain TCP is asked for a trace that it has given before, and redirection for a difference that it has shown
 /// before.
@@ -25,12 +25,12 @@ const MOST_ERRORS: usize = 5;
 
 /// Plays all of these and fails if anything differs that is not [`known`], or if something known does not.
 pub fn check(promotion: Promotion, behaviours: &[Behaviour]) -> Result<()> {
-    let theatre = Theatre::open(promotion)?;
-    let warm = theatre.warm(behaviours.len())?;
+    let fixture = Fixture::open(promotion)?;
+    let warm = fixture.warm(behaviours.len())?;
     let mut verdict = Verdict::default();
     for (behaviour, pair) in behaviours.iter().zip(warm) {
         let start = Instant::now();
-        let difference = compare_again_if_known(&theatre, behaviour, pair);
+        let difference = compare_again_if_known(&fixture, behaviour, pair);
         if start.elapsed() > SLOW {
             eprintln!("{} took {:.1} s", behaviour.name, start.elapsed().as_secs_f32());
         }
@@ -48,24 +48,24 @@ pub fn check(promotion: Promotion, behaviours: &[Behaviour]) -> Result<()> {
 
 /// What is known to differ may not, once, on a machine so busy that a scan took the socket out of the SOCKHASH in the
 /// middle. That it does not differ any more is said only after it has not several times.
-fn compare_again_if_known(theatre: &Theatre, behaviour: &Behaviour, pair: Pair) -> Result<Option<Difference>> {
-    let mut difference = compare(theatre, behaviour, pair)?;
+fn compare_again_if_known(fixture: &Fixture, behaviour: &Behaviour, pair: Pair) -> Result<Option<Difference>> {
+    let mut difference = compare(fixture, behaviour, pair)?;
     if known::find(behaviour.name).is_some_and(|known| !known.depends_on_timing) {
         for _ in 1..ATTEMPTS {
             if difference.is_some() {
                 break;
             }
-            let pair = theatre.warm(1)?.pop().context("one pair was asked for")?;
-            difference = compare(theatre, behaviour, pair)?;
+            let pair = fixture.warm(1)?.pop().context("one pair was asked for")?;
+            difference = compare(fixture, behaviour, pair)?;
         }
     }
     Ok(difference)
 }
 
 /// The difference between both traces, if there is one.
-fn compare(theatre: &Theatre, behaviour: &Behaviour, pair: Pair) -> Result<Option<Difference>> {
-    let mut plain = expected(theatre, behaviour)?;
-    let redirected = play(behaviour, theatre.redirected(pair)?)?;
+fn compare(fixture: &Fixture, behaviour: &Behaviour, pair: Pair) -> Result<Option<Difference>> {
+    let mut plain = expected(fixture, behaviour)?;
+    let redirected = play(behaviour, fixture.redirected(pair)?)?;
     if plain.contains(&redirected) {
         return Ok(None);
     }
@@ -75,10 +75,10 @@ fn compare(theatre: &Theatre, behaviour: &Behaviour, pair: Pair) -> Result<Optio
 
 /// The traces of plain TCP: played until one comes again. Most behaviours have one only; where what is seen depends on the
 /// scheduler, any of them is TCP's.
-fn expected(theatre: &Theatre, behaviour: &Behaviour) -> Result<Vec<Vec<String>>> {
+fn expected(fixture: &Fixture, behaviour: &Behaviour) -> Result<Vec<Vec<String>>> {
     let mut seen: Vec<Vec<String>> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let trace = play(behaviour, theatre.plain()?)?;
+        let trace = play(behaviour, fixture.plain()?)?;
         if seen.contains(&trace) {
             return Ok(seen);
         }
@@ -87,9 +87,9 @@ fn expected(theatre: &Theatre, behaviour: &Behaviour) -> Result<Vec<Vec<String>>
     bail!("{ATTEMPTS} different traces on plain TCP: {seen:#?}")
 }
 
-fn play(behaviour: &Behaviour, mut scene: Scene) -> Result<Vec<String>> {
-    (behaviour.run)(&mut scene).context("could not be played")?;
-    Ok(scene.into_trace())
+fn play(behaviour: &Behaviour, mut session: Session) -> Result<Vec<String>> {
+    (behaviour.run)(&mut session).context("could not be played")?;
+    Ok(session.into_trace())
 }
 
 #[derive(Default)]

@@ -2,7 +2,7 @@
 //! as a behaviour of [`crate`].
 //!
 //! * [`step`] one call of a program; [`generate`] programs from a seed
-//! * [`play`] a program on a scene; [`shrink`] what is left of one when every call that does not matter is gone
+//! * [`play`] a program on a session; [`shrink`] what is left of one when every call that does not matter is gone
 
 pub mod generate;
 pub mod play;
@@ -14,7 +14,7 @@ use meshaccel_e2e_harness::manifest::Promotion;
 use meshaccel_e2e_harness::traffic::Pair;
 
 use crate::difference::Difference;
-use crate::theatre::Theatre;
+use crate::fixture::Fixture;
 use generate::Generator;
 use shrink::shrink;
 use step::Step;
@@ -26,9 +26,9 @@ const BATCH: usize = 32;
 /// Plain TCP may answer in more than one way where a timer decides; a program that gives more is no evidence.
 const PLAIN_ATTEMPTS: usize = 4;
 
-/// A theatre with redirected connections at hand.
+/// A fixture with redirected connections at hand.
 struct Stage {
-    theatre: Theatre,
+    fixture: Fixture,
     pairs: Vec<Pair>,
 }
 
@@ -38,7 +38,7 @@ impl Stage {
         let mut plain: Vec<Vec<String>> = Vec::new();
         let mut repeats = false;
         for _ in 0..PLAIN_ATTEMPTS {
-            let trace = play::play(program, self.theatre.plain()?)?;
+            let trace = play::play(program, self.fixture.plain()?)?;
             repeats = plain.contains(&trace);
             if repeats {
                 break;
@@ -49,10 +49,10 @@ impl Stage {
             return Ok(None);
         }
         if self.pairs.is_empty() {
-            self.pairs = self.theatre.warm(BATCH)?;
+            self.pairs = self.fixture.warm(BATCH)?;
         }
         let pair = self.pairs.pop().context("a batch has connections")?;
-        let redirected = play::play(program, self.theatre.redirected(pair)?)?;
+        let redirected = play::play(program, self.fixture.redirected(pair)?)?;
         let same = plain.contains(&redirected);
         Ok((!same).then(|| Difference { title: "a program".to_owned(), plain: plain.swap_remove(0), redirected }))
     }
@@ -65,7 +65,7 @@ pub fn check(promotion: Promotion) -> Result<()> {
     // To look past what differs already: words of steps, as they are printed, that programs leave out.
     let avoided = std::env::var("MESHACCEL_AVOID").unwrap_or_default();
     let avoided: Vec<String> = avoided.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    let mut stage = Stage { theatre: Theatre::open(promotion)?, pairs: Vec::new() };
+    let mut stage = Stage { fixture: Fixture::open(promotion)?, pairs: Vec::new() };
     for index in 0..count {
         let seed = seed.wrapping_add(index as u64);
         let program = Generator::new(seed, &avoided).program();

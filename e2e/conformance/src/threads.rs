@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-use super::scene::{LIMIT, Scene, Who};
+use super::session::{LIMIT, Session, Who};
 use super::sys;
 
 /// A thread that waits in the kernel.
@@ -50,7 +50,7 @@ fn wait_asleep(tid: i32) {
     }
 }
 
-impl Scene {
+impl Session {
     /// Starts `call` in a thread and waits until it waits; then `act` goes on, and in the end the call's own line is written.
     pub fn meanwhile(
         &mut self,
@@ -58,7 +58,7 @@ impl Scene {
         call: impl FnOnce() -> String + Send + 'static,
         act: impl FnOnce(&mut Self, &Waiting),
     ) {
-        self.meanwhile_all(name, vec![Box::new(call)], |scene, waiting| act(scene, &waiting[0]));
+        self.meanwhile_all(name, vec![Box::new(call)], |session, waiting| act(session, &waiting[0]));
     }
 
     /// The same for several threads at once, whose lines are sorted: who comes first is nobody's promise.

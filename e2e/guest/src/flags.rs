@@ -10,13 +10,13 @@ use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::traffic::{Family, Pair, request, socket};
 use meshaccel_e2e_harness::wait::wait_for;
 
-use super::place::Place;
+use super::fixture::Fixture;
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// What a buffer holds that nobody writes to.
 const UNTOUCHED: u8 = 0xa5;
 
-pub fn are_seen(place: &Place, daemon: &Daemon) -> Result<((), String)> {
+pub fn are_seen(place: &Fixture, daemon: &Daemon) -> Result<((), String)> {
     let netns = place.other_netns();
     let service = place.service(netns, Family::V4)?;
     let mut pairs = service.pairs(Some(netns), 1)?;

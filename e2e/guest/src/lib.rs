@@ -6,16 +6,16 @@
 //! * [`boot`] process 1: mounts, starts the story as a process of its own, and hands the report to the other side
 //! * [`report`] what is handed over; [`steps`] a step a line, and where it ended
 //! * [`story`] what a kernel has to show that must work; [`refusal`] what one that cannot
-//! * [`place`] the pod in which it plays
+//! * [`fixture`] the pod in which it plays
 //! * [`flags`] receive calls that only TCP serves
 //! * [`found`] what the daemon's own probe found; [`web`] nginx, and a client that compares every byte
 //! * [`messages`] what the kernel may not have written
 
 pub mod boot;
+pub mod fixture;
 pub mod flags;
 pub mod found;
 pub mod host;
-pub mod place;
 pub mod refusal;
 pub mod report;
 pub mod steps;

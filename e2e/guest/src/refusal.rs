@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e_harness::bpf::{Object, Objects};
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Load, request};
 use meshaccel_e2e_harness::wait::{wait_for, wait_until};
 

@@ -11,9 +11,9 @@ use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::traffic::{Family, Load, Pair, Reader, Shape, request, threads};
 use meshaccel_e2e_harness::wait::{wait_for, wait_until};
 
+use super::fixture::Fixture;
 use super::flags;
 use super::found::Found;
-use super::place::Place;
 use super::steps::Steps;
 use super::web::Web;
 
@@ -27,7 +27,7 @@ const CROWD: usize = 3;
 pub fn tell() -> Result<bool> {
     let mut steps = Steps::new()?;
     let before = entries(BPFFS)?;
-    let mut place = Place::new()?;
+    let mut place = Fixture::new()?;
     let mut daemon = Daemon::unstarted("guest", place.manifests()?, &[])?;
     steps.report.found = steps.step("probe", || probe(&daemon));
     let found = steps.report.found.clone().unwrap_or_default();
@@ -81,7 +81,7 @@ fn probe(daemon: &Daemon) -> Result<(Found, String)> {
 }
 
 /// Streams of every family, kind of reader and shape, of which every byte is compared.
-fn traffic(place: &Place, daemon: &Daemon) -> Result<((), String)> {
+fn traffic(place: &Fixture, daemon: &Daemon) -> Result<((), String)> {
     for family in Family::ALL {
         let mut pairs = place.pairs(family, Reader::ALL.len())?;
         place.warm(daemon, &mut pairs).with_context(|| format!("{family:?}"))?;
@@ -110,7 +110,7 @@ fn redirected(daemon: &Daemon, pairs: &[Pair]) -> Result<Vec<u64>> {
 
 /// nginx answers rightly. Its connections are redirected, unless what it asks for (FIONREAD) is answered wrongly here: then
 /// each that is not has a reason.
-fn nginx(place: &Place, daemon: &Daemon) -> Result<(String, String)> {
+fn nginx(place: &Fixture, daemon: &Daemon) -> Result<(String, String)> {
     let netns = place.netns();
     let web = Web::start(netns)?;
     // Where only the sidecar is redirected to the client is one.
@@ -171,7 +171,7 @@ impl Served {
     }
 }
 
-fn off_and_on(place: &Place, daemon: &Daemon) -> Result<((), String)> {
+fn off_and_on(place: &Fixture, daemon: &Daemon) -> Result<((), String)> {
     let mut pairs = place.pairs(Family::V4, 1)?;
     place.warm(daemon, &mut pairs)?;
     let mut pair = pairs.pop().context("one connection was asked for")?;
@@ -198,7 +198,7 @@ fn off_and_on(place: &Place, daemon: &Daemon) -> Result<((), String)> {
 }
 
 /// Killed under load: what is pinned goes on without it, and with the next one.
-fn kill_and_restart(place: &Place, daemon: &mut Daemon) -> Result<(Load, String)> {
+fn kill_and_restart(place: &Fixture, daemon: &mut Daemon) -> Result<(Load, String)> {
     let mut pairs = place.pairs(Family::V4, CROWD)?;
     place.warm(daemon, &mut pairs)?;
     let load = Load::start(pairs, 41);
@@ -228,7 +228,7 @@ fn bouts(load: &Load) -> Result<()> {
 }
 
 /// Another version's pins, made by renaming their folder, are taken over under load.
-fn upgrade(place: &Place, daemon: &mut Daemon, load: Load) -> Result<(Load, String)> {
+fn upgrade(place: &Fixture, daemon: &mut Daemon, load: Load) -> Result<(Load, String)> {
     let folder = daemon.column().display().to_string();
     daemon.kill9()?;
     let own = entries(&folder)?.pop().context("a layout is pinned")?;

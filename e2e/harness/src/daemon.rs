@@ -21,7 +21,7 @@ use crate::{failure, wait};
 
 pub mod admin;
 mod binary;
-pub mod place;
+pub mod environment;
 
 pub use admin::Answer;
 pub use binary::{Finished, binary, built, finish, spawn};
@@ -80,7 +80,7 @@ impl Daemon {
         self.spawn_in(Command::new(binary()?))
     }
 
-    /// The same, with the start of its command line given: see [`place`].
+    /// The same, with the start of its command line given: see [`environment`].
     pub fn spawn_in(&mut self, mut command: Command) -> Result<()> {
         ensure!(self.child.is_none(), "the daemon is already running");
         let log = File::options().create(true).append(true).open(self.log_file())?;
@@ -149,7 +149,7 @@ impl Daemon {
 
     /// The same without these capabilities ("-perfmon,-sys_admin").
     pub fn run_without(&self, capabilities: &str, arguments: &[&str]) -> Result<Finished> {
-        self.finish(place::without(capabilities)?, arguments)
+        self.finish(environment::without(capabilities)?, arguments)
     }
 
     fn finish(&self, mut command: Command, arguments: &[&str]) -> Result<Finished> {

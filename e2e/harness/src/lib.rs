@@ -3,7 +3,7 @@
 //!
 //! * [`netns`] network namespaces that clean up after themselves; [`cgroup`] and [`bpf`] what is in the kernel
 //! * [`daemon`] the binary under test, [`manifest`] what it is given, [`connections`] what it lists
-//! * [`stage`] the pods of a test; [`failure`] a test alone on the machine, and why it failed
+//! * [`fixture`] the pods of a test; [`failure`] a test alone on the machine, and why it failed
 //! * [`traffic`] byte-exact streams through real sockets; [`content`] of what is sent otherwise
 //! * [`wait`] waiting for a condition with a deadline; [`slowness`] how much longer that is on an emulated machine
 //! * [`machine`] and [`kernel_log`] what the kernel keeps, and what it complains of
@@ -15,6 +15,7 @@ pub mod connections;
 pub mod content;
 pub mod daemon;
 pub mod failure;
+pub mod fixture;
 pub mod interrupt;
 pub mod kernel_log;
 pub mod machine;
@@ -22,6 +23,6 @@ pub mod manifest;
 pub mod netns;
 pub mod parts;
 pub mod slowness;
-pub mod stage;
+
 pub mod traffic;
 pub mod wait;

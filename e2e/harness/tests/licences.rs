@@ -39,7 +39,8 @@ fn every_dependency_has_an_allowed_licence() -> Result<()> {
             continue;
         };
         seen += 1;
-        let expression = spdx::Expression::parse_mode(licence, spdx::ParseMode::LAX).with_context(|| format!("{name}: {licence}"))?;
+        let expression = spdx::Expression::parse_mode(licence, spdx::ParseMode::LAX)
+            .with_context(|| format!("{name}: {licence}"))?;
         // With an exception or without: as in `Apache-2.0 WITH LLVM-exception`.
         let is_allowed = |one: &spdx::LicenseReq| {
             let told = one.to_string();

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e_harness::daemon::{Daemon, PROMOTION_LIMIT};
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::machine::Machine;
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
 use meshaccel_e2e_harness::slowness::scaled;
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Load, Pair, Service, request};
 use meshaccel_e2e_harness::wait::until;
 

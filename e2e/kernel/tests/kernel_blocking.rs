@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::failure::check;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_harness::traffic::{End, Family, Pair, Reader, Shape, request, socket, threads};
 use meshaccel_e2e_harness::wait::{wait_for, wait_until};
 

@@ -3,8 +3,8 @@
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Reader, Shape, request, threads};
 
 both_promotions!(without_casts_traffic_is_redirected_bounded_and_exact);

@@ -9,8 +9,8 @@ use meshaccel_abi::redirect::names;
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::bpf::count_keys;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{End, Family, Fault, Pair, Reader, Shape, socket, threads};
 use meshaccel_e2e_harness::wait::wait_for;
 

@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::bpf::count_keys;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Acceleration, Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Load, Pair, Service, request};
 use meshaccel_e2e_harness::wait::wait_for;
 

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::bpf::has_key;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_harness::traffic::{Family, Pair, request, socket};
 use meshaccel_e2e_harness::wait::wait_for;
 

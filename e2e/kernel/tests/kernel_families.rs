@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_harness::traffic::{Family, Pace, Reader, Shape, request, threads};
 
 both_promotions!(

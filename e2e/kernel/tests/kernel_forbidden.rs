@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, run_in};
 use meshaccel_e2e_harness::manifest::{Manifests, Promotion, accelerate_everything, pod};
 use meshaccel_e2e_harness::netns::{Netns, run};
-use meshaccel_e2e_harness::stage::{NAMESPACE, run_in};
 use meshaccel_e2e_harness::traffic::{Load, Service};
 use meshaccel_e2e_harness::wait::wait_for;
 

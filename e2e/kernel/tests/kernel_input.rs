@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::cgroup;
 use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::failure::check;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Acceleration, Manifests, accelerate_everything, pod_at};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Pair, request};
 use meshaccel_e2e_harness::wait::wait_for;
 

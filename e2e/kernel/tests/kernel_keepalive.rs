@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::daemon::Daemon;
 use meshaccel_e2e_harness::failure::check;
+use meshaccel_e2e_harness::fixture::{Pods, nat_rule, run_in};
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::{Pods, nat_rule, run_in};
 use meshaccel_e2e_harness::traffic::{Pair, Service, request, socket};
 
 both_promotions!(

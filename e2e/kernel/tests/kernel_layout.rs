@@ -11,8 +11,8 @@ use meshaccel_bpf::pins::{Layout, Pins};
 use meshaccel_bpf::sys::bpf;
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_harness::traffic::{Family, Load, request};
 use meshaccel_e2e_harness::wait::{wait_for, wait_until};
 

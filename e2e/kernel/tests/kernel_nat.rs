@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods, nat_rule};
 use meshaccel_e2e_harness::manifest::{Manifests, Promotion, accelerate_everything};
 use meshaccel_e2e_harness::netns::{Netns, run};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods, nat_rule};
 use meshaccel_e2e_harness::traffic::{Pair, Reader, Service, Shape, request, threads};
 
 both_promotions!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::bpf::count_keys;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Reader, Shape, request, threads};
 use meshaccel_e2e_harness::wait::wait_for;
 

@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::cgroup::Cgroup;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{self, Manifests, Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Load, request};
 use meshaccel_e2e_harness::wait::{wait_for, wait_until};
 

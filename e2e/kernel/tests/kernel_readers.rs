@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{End, Family, Pair, request, socket};
 use meshaccel_e2e_harness::wait::wait_for;
 use nix::errno::Errno;
@@ -16,6 +16,7 @@ use nix::sys::pthread::{pthread_kill, pthread_self};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 both_promotions!(
+    what_many_connections_of_one_port_do_is_held_against_no_other,
     who_asks_how_many_bytes_wait_is_told_the_truth,
     who_turns_blocking_for_each_request_waits_as_on_tcp,
     who_turns_blocking_on_a_busy_machine_waits_as_on_tcp,
@@ -313,6 +314,25 @@ fn told_again(promotion: Promotion, arguments: &[&str], wakes: &str) -> Result<(
         }
     }
     ensure!(daemon.events("rescued")? > 0, "nobody had to be woken");
+    pair.close()?;
+    Ok(())
+}
+
+/// Short connections are soon not recorded any more. Their server's port is one that the kernel has picked, as their own are.
+fn what_many_connections_of_one_port_do_is_held_against_no_other(promotion: Promotion) -> Result<()> {
+    let pods = Pods::new(1)?;
+    let daemon = pods.accelerate(promotion)?;
+    let odd = pods.service(0, Family::V4)?;
+    for _ in 0..400 {
+        let mut pair = odd.pair(Some(pods.netns(0)))?;
+        request::by_hand(&mut pair, 2, 300)?;
+        pair.set_blocking(true)?;
+        pair.set_blocking(false)?;
+        pair.close()?;
+    }
+    ensure!(daemon.events("not_recorded")? > 200, "{} connections were not recorded", daemon.events("not_recorded")?);
+    let mut pair = pods.pair(0)?;
+    daemon.warm(&mut pair)?;
     pair.close()?;
     Ok(())
 }

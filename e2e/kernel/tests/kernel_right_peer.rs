@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::connections::Row;
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{Pods, nat_rule, run_in};
 use meshaccel_e2e_harness::manifest::Promotion;
 use meshaccel_e2e_harness::netns::run;
-use meshaccel_e2e_harness::stage::{Pods, nat_rule, run_in};
 use meshaccel_e2e_harness::traffic::{End, Family, Pair, Service, request, socket};
 use meshaccel_e2e_harness::wait::wait_for;
 

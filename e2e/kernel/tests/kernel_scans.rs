@@ -4,8 +4,8 @@
 use anyhow::{Context, Result, ensure};
 use aya::maps::{HashMap, Map, MapData};
 use meshaccel_e2e_harness::both_promotions;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Reader, Shape, request, threads};
 use meshaccel_e2e_harness::wait::wait_for;
 

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_harness::traffic::{End, Pair, request, socket};
 
 both_promotions!(messages_that_take_tcp_are_not_cut, an_answer_acknowledges_what_came_through_tcp);

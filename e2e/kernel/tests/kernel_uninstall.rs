@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::bpf::{Object, Objects};
 use meshaccel_e2e_harness::daemon::{self, Daemon};
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Promotion, accelerate_everything};
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Load, request};
 use meshaccel_e2e_harness::wait::{wait_for, wait_until};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use meshaccel_e2e_harness::cgroup::Cgroup;
-use meshaccel_e2e_harness::daemon::{Daemon, place};
+use meshaccel_e2e_harness::daemon::{Daemon, environment};
 use meshaccel_e2e_harness::failure::check;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::accelerate_everything;
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Pair, request};
 use meshaccel_e2e_harness::wait::wait_for;
 use serde_json::Value;
@@ -19,13 +19,13 @@ const LIMIT: Duration = Duration::from_secs(90);
 const HIDE: &str = "mount -t tmpfs none";
 
 /// A pod with a connection, and a daemon that was started in some place.
-struct Scene {
+struct Fixture {
     _pods: Pods,
     pair: Pair,
     daemon: Daemon,
 }
 
-impl Scene {
+impl Fixture {
     fn set(place: std::process::Command) -> Result<Self> {
         let pods = Pods::new(1)?;
         let pair = pods.pair(0)?;
@@ -72,10 +72,10 @@ impl Scene {
     fn probe_says(&self, sentence: &str) -> Result<()> {
         let pid = self.daemon.pid()?;
         let pins = self.daemon.bpffs().display().to_string();
-        let plain = place::beside(pid, &["probe", "--bpffs", &pins])?;
+        let plain = environment::beside(pid, &["probe", "--bpffs", &pins])?;
         ensure!(plain.code == Some(1) && plain.stdout.is_empty(), "{plain:?}");
         ensure!(plain.sentence() == format!("error: {sentence}"), "{plain:?} says not {sentence}");
-        let json = place::beside(pid, &["probe", "--bpffs", &pins, "-o", "json"])?;
+        let json = environment::beside(pid, &["probe", "--bpffs", &pins, "-o", "json"])?;
         let told: Value = serde_json::from_str(&json.stdout)?;
         ensure!(json.code == Some(1) && told["unsupported"]["sentence"] == sentence, "{json:?}");
         Ok(())
@@ -101,23 +101,23 @@ impl Scene {
 #[test]
 fn a_kernel_without_type_information() {
     check(|| {
-        let mut scene = Scene::set(place::after(&format!("{HIDE} /sys/kernel/btf"))?)?;
+        let mut fixture = Fixture::set(environment::after(&format!("{HIDE} /sys/kernel/btf"))?)?;
         let sentence =
-            scene.stays("KernelUnsupported", &["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF", "5.4"])?;
-        scene.probe_says(&sentence)?;
-        place::change(scene.daemon.pid()?, "umount /sys/kernel/btf")?;
-        scene.heals()
+            fixture.stays("KernelUnsupported", &["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF", "5.4"])?;
+        fixture.probe_says(&sentence)?;
+        environment::change(fixture.daemon.pid()?, "umount /sys/kernel/btf")?;
+        fixture.heals()
     });
 }
 
 #[test]
 fn a_machine_without_cgroup_v2() {
     check(|| {
-        let mut scene = Scene::set(place::after(&format!("{HIDE} /sys/fs/cgroup"))?)?;
-        let sentence = scene.stays("MountMissing", &["no cgroup v2", "/sys/fs/cgroup/unified", "--cgroup-root"])?;
-        scene.probe_says(&sentence)?;
-        place::change(scene.daemon.pid()?, "umount /sys/fs/cgroup")?;
-        scene.heals()
+        let mut fixture = Fixture::set(environment::after(&format!("{HIDE} /sys/fs/cgroup"))?)?;
+        let sentence = fixture.stays("MountMissing", &["no cgroup v2", "/sys/fs/cgroup/unified", "--cgroup-root"])?;
+        fixture.probe_says(&sentence)?;
+        environment::change(fixture.daemon.pid()?, "umount /sys/fs/cgroup")?;
+        fixture.heals()
     });
 }
 
@@ -127,12 +127,12 @@ fn a_cgroup_namespace_of_the_daemons_own() {
     check(|| {
         let cgroup = Cgroup::new("unsupported")?;
         let enter = format!("echo $$ > {}/cgroup.procs", cgroup.path().display());
-        let mut scene = Scene::set(place::in_cgroup(&enter, "mount -t cgroup2 none /sys/fs/cgroup")?)?;
+        let mut fixture = Fixture::set(environment::in_cgroup(&enter, "mount -t cgroup2 none /sys/fs/cgroup")?)?;
         let sentence =
-            scene.stays("MountMissing", &["/sys/fs/cgroup shows", "private cgroup namespace", "hostPath"])?;
-        scene.probe_says(&sentence)?;
-        place::change(scene.daemon.pid()?, "umount /sys/fs/cgroup")?;
-        scene.heals()
+            fixture.stays("MountMissing", &["/sys/fs/cgroup shows", "private cgroup namespace", "hostPath"])?;
+        fixture.probe_says(&sentence)?;
+        environment::change(fixture.daemon.pid()?, "umount /sys/fs/cgroup")?;
+        fixture.heals()
     });
 }
 
@@ -141,14 +141,14 @@ fn a_cgroup_namespace_of_the_daemons_own() {
 fn a_container_on_a_machine_without_a_bpf_file_system() {
     check(|| {
         let mounts = format!("mount -t bpf bpf /sys/fs/bpf\n{HIDE} /sys/fs/bpf");
-        let mut scene = Scene::set(place::in_container(&mounts)?)?;
-        scene.stays(
+        let mut fixture = Fixture::set(environment::in_container(&mounts)?)?;
+        fixture.stays(
             "MountMissing",
             &["/sys/fs/bpf is not on a BPF file system", "mount -t bpf bpf /sys/fs/bpf", "4.4"],
         )?;
-        let pid = place::daemon_below(scene.daemon.pid()?)?;
-        place::change(pid, "umount /sys/fs/bpf")?;
-        scene.heals()
+        let pid = environment::daemon_below(fixture.daemon.pid()?)?;
+        environment::change(pid, "umount /sys/fs/bpf")?;
+        fixture.heals()
     });
 }
 
@@ -157,8 +157,8 @@ fn a_container_on_a_machine_without_a_bpf_file_system() {
 fn a_daemon_without_its_capabilities() {
     check(|| {
         let capabilities = "-perfmon,-sys_admin";
-        let mut scene = Scene::set(place::without(capabilities)?)?;
-        let sentence = scene.stays(
+        let mut fixture = Fixture::set(environment::without(capabilities)?)?;
+        let sentence = fixture.stays(
             "NotPermitted",
             &[
                 "lacks CAP_PERFMON and CAP_SYS_ADMIN",
@@ -166,7 +166,7 @@ fn a_daemon_without_its_capabilities() {
                 "Operation not permitted (os error 1)",
             ],
         )?;
-        let probed = scene.daemon.run_without(capabilities, &["probe"])?;
+        let probed = fixture.daemon.run_without(capabilities, &["probe"])?;
         ensure!(probed.code == Some(1) && probed.sentence() == format!("error: {sentence}"), "{probed:?}");
         Ok(())
     });
@@ -177,8 +177,8 @@ fn a_daemon_without_its_capabilities() {
 fn a_daemon_that_may_not_call_bpf() {
     check(|| {
         for errno in [libc::EPERM, libc::EACCES] {
-            let mut scene = Scene::set(place::denying(libc::SYS_bpf, errno)?)?;
-            let sentence = scene.stays("NotPermitted", &["seccomp profile", "bpf(2)"])?;
+            let mut fixture = Fixture::set(environment::denying(libc::SYS_bpf, errno)?)?;
+            let sentence = fixture.stays("NotPermitted", &["seccomp profile", "bpf(2)"])?;
             let number = format!("(os error {errno})");
             ensure!(sentence.contains(&number), "{number} is not in: {sentence}");
         }
@@ -190,16 +190,16 @@ fn a_daemon_that_may_not_call_bpf() {
 #[test]
 fn a_machine_without_tracefs() {
     check(|| {
-        let mut scene = Scene::set(place::denying(libc::SYS_fsopen, libc::ENODEV)?)?;
+        let mut fixture = Fixture::set(environment::denying(libc::SYS_fsopen, libc::ENODEV)?)?;
         wait_for(LIMIT, "the pod to be looked after", || {
-            let status = scene.daemon.status()?;
+            let status = fixture.daemon.status()?;
             ensure!(status["unsupported"].is_null() && status["pods"][0]["state"] == "accelerated", "{status}");
             ensure!(status["capabilities"]["habits_seen"] == serde_json::json!([]), "{status}");
             Ok(())
         })?;
-        ensure!(scene.daemon.get("/readyz")?.body == "ok\n", "not ready");
-        ensure!(!scene.daemon.log().contains(" ERROR "), "{}", scene.daemon.log());
-        Ok(request::by_hand(&mut scene.pair, 20, 64)?)
+        ensure!(fixture.daemon.get("/readyz")?.body == "ok\n", "not ready");
+        ensure!(!fixture.daemon.log().contains(" ERROR "), "{}", fixture.daemon.log());
+        Ok(request::by_hand(&mut fixture.pair, 20, 64)?)
     });
 }
 
@@ -212,7 +212,7 @@ fn what_an_earlier_daemon_has_pinned_goes_on() {
         let mut pair = pods.pair(0)?;
         daemon.warm(&mut pair)?;
         daemon.stop()?;
-        daemon.spawn_in(place::after(&format!("{HIDE} /sys/kernel/btf"))?)?;
+        daemon.spawn_in(environment::after(&format!("{HIDE} /sys/kernel/btf"))?)?;
         wait_for(LIMIT, "the daemon to say what is missing", || {
             let ready = daemon.get("/readyz")?;
             ensure!(ready.code == 503 && ready.body.contains("/sys/kernel/btf/vmlinux"), "{ready:?}");
@@ -222,7 +222,7 @@ fn what_an_earlier_daemon_has_pinned_goes_on() {
         let before = daemon.redirected(&pair)?;
         request::by_hand(&mut pair, 20, 64)?;
         ensure!(daemon.redirected(&pair)? > before, "what was pinned does not go on");
-        place::change(daemon.pid()?, "umount /sys/kernel/btf")?;
+        environment::change(daemon.pid()?, "umount /sys/kernel/btf")?;
         wait_for(LIMIT, "the daemon to take over", || {
             let ready = daemon.get("/readyz")?;
             ensure!(ready.code == 200 && ready.body == "ok\n", "{ready:?}");

@@ -4,8 +4,8 @@
 use anyhow::{Context, ensure};
 use meshaccel_e2e_harness::bpf::{Kind, opened_by, verified_instructions};
 use meshaccel_e2e_harness::failure;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 
 /// Of each program. The kernel's limit is 1,000,000; other kernels prune less than this one.
 const MOST: u32 = 60_000;

@@ -25,13 +25,13 @@ const ORDERLY_END: Duration = Duration::from_secs(5);
 
 /// Where a process runs.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Placement<'a> {
     pub netns: &'a Netns,
     pub cgroup: Option<&'a Path>,
     pub processor: Option<usize>,
 }
 
-/// How to run this program's counterpart with these arguments where no [`Place`] is, such as in a container: standard
+/// How to run this program's counterpart with these arguments where no [`Placement`] is, such as in a container: standard
 /// input and output are this process's, and the end of its input is the end of it.
 pub type Elsewhere<'a> = &'a dyn Fn(&[&str]) -> Command;
 
@@ -47,7 +47,7 @@ pub struct Worker {
 
 impl Worker {
     /// Starts `part`, which makes no socket before it is where it belongs.
-    fn start(part: &str, place: Place, pattern: Pattern, address: &Address) -> Result<Self> {
+    fn start(part: &str, place: Placement, pattern: Pattern, address: &Address) -> Result<Self> {
         interrupt::check()?;
         let program = std::env::current_exe()?;
         let program = program.to_str().context("the path of this program is not UTF-8")?;
@@ -78,7 +78,7 @@ impl Worker {
     }
 
     /// A server, listening.
-    pub fn server(place: Place, pattern: Pattern, address: &Address) -> Result<Self> {
+    pub fn server(place: Placement, pattern: Pattern, address: &Address) -> Result<Self> {
         Self::start(SERVER, place, pattern, address)?.listening(pattern)
     }
 
@@ -88,7 +88,7 @@ impl Worker {
     }
 
     /// A client, connected, whose pattern has run for a while.
-    pub fn client(place: Place, pattern: Pattern, address: &Address) -> Result<Self> {
+    pub fn client(place: Placement, pattern: Pattern, address: &Address) -> Result<Self> {
         Self::start(CLIENT, place, pattern, address)?.warm(pattern)
     }
 
@@ -185,7 +185,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// Starts both, the server listening on `address`.
-    pub fn start(server: Place, client: Place, pattern: Pattern, address: &Address) -> Result<Self> {
+    pub fn start(server: Placement, client: Placement, pattern: Pattern, address: &Address) -> Result<Self> {
         let server = Worker::server(server, pattern, address)?;
         Ok(Self::of(Some(server), Worker::client(client, pattern, address)?, pattern))
     }

@@ -7,13 +7,14 @@
 //! * [`site`] where a server runs; [`stack`] what a server and its clients are
 //! * [`cases`] the ways in which connections are used; [`finding`] what came out, and whether two runs agree
 //! * [`share`] how much of it was redirected, and why not
-//! * [`place`] plain and accelerated, in one namespace and behind real Envoys; [`table`] docs/stacks.md
+//! * [`comparison`] plain and accelerated, in one namespace and behind real Envoys; [`table`] docs/stacks.md
 //! * one file a family: [`nginx`], [`haproxy`], [`apache`], [`node`], [`golang`], [`python`], [`java`], [`php`], [`ruby`],
 //!   [`rust`], [`postgres`], [`mariadb`], [`redis`], [`memcached`], [`rabbitmq`], [`grpc`]
 
 pub mod agent;
 pub mod apache;
 pub mod cases;
+pub mod comparison;
 pub mod finding;
 pub mod golang;
 pub mod grpc;
@@ -27,7 +28,6 @@ pub mod node;
 pub mod operation;
 pub mod pgwire;
 pub mod php;
-pub mod place;
 pub mod postgres;
 pub mod python;
 pub mod rabbitmq;

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::comparison::Record;
 use super::finding::Finding;
-use super::place::Record;
 
 const HEAD: &str = "# Real stacks
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_stacks::place::compare;
+use meshaccel_e2e_stacks::comparison::compare;
 
 both_promotions!(
     apache,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_stacks::place::compare_behind_envoys;
+use meshaccel_e2e_stacks::comparison::compare_behind_envoys;
 
 both_promotions!(servers_of_http, databases_and_the_like, clients);
 

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use meshaccel_e2e_harness::parts;
 
 use super::everything;
+use super::fixture::{Fixture, Job, Ran};
 use super::outcome::{Outcome, Outcomes};
-use super::place::{Job, Place, Ran};
 use super::suite::{Report, Suite};
 
 /// Packages whose compiled tests scripts/setup.sh leaves in the cache, the longest first.
@@ -46,7 +46,7 @@ impl Suite for Go {
         3
     }
 
-    fn run(&self, place: &Place<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran> {
+    fn run(&self, place: &Fixture<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran> {
         let limit = match case {
             Some(_) => CASE_LIMIT,
             None if everything() => LONG_LIMIT,

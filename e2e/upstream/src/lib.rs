@@ -3,18 +3,18 @@
 //! pass, fail and be skipped in both places.
 //!
 //! * [`outcome`] what became of each test case, and where two runs differ
-//! * [`place`] a namespace and a folder to run programs in; [`suite`] what a suite must offer, and running all of it
+//! * [`fixture`] a namespace and a folder to run programs in; [`suite`] what a suite must offer, and running all of it
 //! * [`verdict`] running what differs again, and judging it
 //! * [`python`] CPython's tests; [`golang`] those of Go's standard library
 //! * [`servers`] nginx and redis without a sidecar between
-//! * [`stage`] the two namespaces, the daemon, and what it redirected
+//! * [`comparison`] the two namespaces, the daemon, and what it redirected
 
+pub mod comparison;
+pub mod fixture;
 pub mod golang;
 pub mod outcome;
-pub mod place;
 pub mod python;
 pub mod servers;
-pub mod stage;
 pub mod suite;
 pub mod verdict;
 

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use meshaccel_e2e_harness::parts;
 
 use super::everything;
+use super::fixture::{Fixture, Job, Ran};
 use super::outcome::{Outcome, Outcomes};
-use super::place::{Job, Place, Ran};
 use super::suite::{Report, Suite};
 
 /// Parts of `make test`, the longest first: a module, and what of it to match ("+Class") or to leave out ("-Class").
@@ -106,7 +106,7 @@ impl Suite for Python {
         6
     }
 
-    fn run(&self, place: &Place<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran> {
+    fn run(&self, place: &Fixture<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran> {
         let limit = match case {
             Some(_) => CASE_LIMIT,
             None if LONG.contains(&part) => LONG_LIMIT,

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};
 
+use super::fixture::{Fixture, Ran};
 use super::outcome::Outcomes;
-use super::place::{Place, Ran};
 
 /// A part that hangs more often than this is given up: its remaining cases are not reported.
 const ROUNDS: usize = 8;
@@ -21,7 +21,7 @@ pub trait Suite: Sync {
     fn at_once(&self) -> usize;
 
     /// Runs a part, or one case of it, leaving out cases that are known to hang.
-    fn run(&self, place: &Place<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran>;
+    fn run(&self, place: &Fixture<'_>, part: &str, case: Option<&str>, without: &[String]) -> Result<Ran>;
 
     /// Reads what a run reported.
     fn read(&self, ran: &Ran) -> Result<Report>;
@@ -39,7 +39,7 @@ pub struct Report {
 pub type Parts = Vec<(String, Outcomes)>;
 
 /// Runs every part.
-pub fn run_all(suite: &dyn Suite, place: &Place<'_>) -> Result<Parts> {
+pub fn run_all(suite: &dyn Suite, place: &Fixture<'_>) -> Result<Parts> {
     let waiting: Mutex<VecDeque<(usize, String)>> = Mutex::new(suite.parts().into_iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
     let worker = || -> Result<()> {
@@ -59,7 +59,7 @@ pub fn run_all(suite: &dyn Suite, place: &Place<'_>) -> Result<Parts> {
     Ok(done.into_iter().map(|(_, part, outcomes)| (part, outcomes)).collect())
 }
 
-fn run_part(suite: &dyn Suite, place: &Place<'_>, part: &str) -> Result<Outcomes> {
+fn run_part(suite: &dyn Suite, place: &Fixture<'_>, part: &str) -> Result<Outcomes> {
     let mut outcomes = Outcomes::default();
     let mut without = Vec::new();
     for _ in 0..ROUNDS {

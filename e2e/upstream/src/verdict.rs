@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::fixture::Fixture;
 use super::outcome::{Difference, Outcome, describe};
-use super::place::Place;
 use super::suite::{Parts, Suite};
 
 /// How often a case that differs runs again in each place.
@@ -23,7 +23,7 @@ struct Judged {
 }
 
 /// The sentences of a failure, one a case; none when both places agree. `outside` and `inside` are in the same order.
-pub fn judge(suite: &dyn Suite, places: [&Place<'_>; 2], outside: &Parts, inside: &Parts) -> Result<Vec<String>> {
+pub fn judge(suite: &dyn Suite, places: [&Fixture<'_>; 2], outside: &Parts, inside: &Parts) -> Result<Vec<String>> {
     let start = Instant::now();
     let mut judged = Vec::new();
     for ((part, before), (_, after)) in outside.iter().zip(inside) {
@@ -49,7 +49,7 @@ fn once(part: &str, difference: &Difference) -> String {
     format!("{part}: {case}: {} outside, {} inside", describe(*outside), describe(*inside))
 }
 
-fn run_again(suite: &dyn Suite, places: [&Place<'_>; 2], part: &str, difference: &Difference) -> Result<Judged> {
+fn run_again(suite: &dyn Suite, places: [&Fixture<'_>; 2], part: &str, difference: &Difference) -> Result<Judged> {
     let mut seen: [Vec<Option<Outcome>>; 2] = [Vec::new(), Vec::new()];
     let mut complaint = None;
     for _ in 0..AGAIN {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::manifest::Promotion;
+use meshaccel_e2e_upstream::comparison::compare;
 use meshaccel_e2e_upstream::python::Python;
-use meshaccel_e2e_upstream::stage::compare;
 
 both_promotions!(python);
 

@@ -30,7 +30,7 @@ pub use offsets::{Calls, Offsets};
 pub use policy::{PodEntry, Policy};
 pub use port_history::{PortHistory, PortKey};
 pub use reason::Reason;
-pub use visit::DirtySocket;
+pub use visit::SocketMark;
 
 /// Names the capability: its folder of pins.
 pub const NAME: &str = "redirect";

@@ -11,10 +11,10 @@
 //! * [`eligibility`] is this candidate worth a visit now
 //! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`port_history`] is its port worth recording
 
+pub mod benefit;
 pub mod demands;
 pub mod eligibility;
 pub mod evidence;
-pub mod gain;
 pub mod habits;
 pub mod keepalive;
 pub mod leaving;

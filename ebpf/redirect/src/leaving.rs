@@ -8,7 +8,7 @@ use meshaccel_abi::redirect::connection::{
     PEER_UNKNOWN, STATE_CANDIDATE, STATE_PROMOTED_EARLY, STATE_PROMOTED_LATE, STATE_REMOVING, leaving,
 };
 use meshaccel_abi::redirect::visit::{DONE, LEFT, PENDING, PENDING_GATE, WAKE};
-use meshaccel_abi::redirect::{Connection, DirtySocket, EndId, EndRecord, Event, Reason};
+use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Reason, SocketMark};
 use meshaccel_decide::redirect::leaving::{Attempt, Socket, attempt, drains, is_stuck};
 
 use crate::barrier::{add, barrier, replace};
@@ -40,7 +40,7 @@ pub fn want(id: &EndId, reason: u32) {
 pub fn announce(id: &EndId, record: *const EndRecord) {
     // SAFETY: readable while the program runs (RCU); neither field ever changes.
     let (since, netns_cookie) = unsafe { ((*record).wanted_since, (*record).key.netns_cookie) };
-    let _ = ma_leavers.output(DirtySocket { since, netns_cookie, id: *id, zero: 0 }, 0);
+    let _ = ma_leavers.output(SocketMark { since, netns_cookie, id: *id, zero: 0 }, 0);
 }
 
 /// Tries to take out the socket of the running program, which is to leave. Not `WHOLLY`: as far as that goes without changing

@@ -19,8 +19,8 @@
 #![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused, reason = "only the BPF build has entry points"))]
 
 mod alone;
-mod balance;
 mod barrier;
+mod benefit;
 mod call;
 mod context;
 mod counters;

@@ -14,8 +14,8 @@ use meshaccel_abi::redirect::port_history::MAX_HISTORIES;
 use meshaccel_abi::redirect::reason::REASON_CAPACITY;
 use meshaccel_abi::redirect::records::NUMBERS;
 use meshaccel_abi::redirect::{
-    Connection, Counter, DirtySocket, EndId, EndRecord, Offsets, PodEntry, PodHabits, Policy, PortHistory, PortKey,
-    SocketKey,
+    Connection, Counter, EndId, EndRecord, Offsets, PodEntry, PodHabits, Policy, PortHistory, PortKey, SocketKey,
+    SocketMark,
 };
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
@@ -31,7 +31,7 @@ pub static ma_connections: SkStorage<Connection> = SkStorage::new();
 /// The sockets that the next scan visits, by cookie. Those that are settled or quiet are not in it, so a node full of long-lived
 /// connections costs nothing. Set at load.
 #[btf_map]
-pub static ma_dirty: HashMap<u64, DirtySocket, 262_144, NO_PREALLOC> = HashMap::new();
+pub static ma_dirty: HashMap<u64, SocketMark, 262_144, NO_PREALLOC> = HashMap::new();
 
 /// Records of both ends by identity. Set at load. Not an LRU: a full table must leave what runs alone.
 #[btf_map]
@@ -93,9 +93,9 @@ pub static ma_awake: Array<u32, 1> = Array::new();
 #[btf_map]
 pub static ma_neighbours: Array<u32, 1> = Array::new();
 
-/// Promoted sockets that are to leave, as they are asked to: [`DirtySocket`]s. What finds no room is left to the full resync.
+/// Promoted sockets that are to leave, as they are asked to: [`SocketMark`]s. What finds no room is left to the full resync.
 #[btf_map]
-pub static ma_leavers: RingBuf<DirtySocket, { 256 << 10 }> = RingBuf::new();
+pub static ma_leavers: RingBuf<SocketMark, { 256 << 10 }> = RingBuf::new();
 
 /// Filled in by the loader from the kernel's BTF.
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@ use aya_ebpf::bindings::{BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_sk_storage_get};
 use meshaccel_abi::redirect::connection::{PEER_UNKNOWN, STATE_CANDIDATE};
 use meshaccel_abi::redirect::policy::ENFORCE;
-use meshaccel_abi::redirect::{Connection, DirtySocket, EndId, EndRecord, Event, Policy, Reason, SocketKey};
+use meshaccel_abi::redirect::{Connection, EndId, EndRecord, Event, Policy, Reason, SocketKey, SocketMark};
 use meshaccel_decide::redirect::side::side;
 
 use crate::maps::{address, ma_connections, ma_dirty, ma_ends, ma_pods, ma_policies, ma_totals};
@@ -34,7 +34,7 @@ pub fn mark(connection: &Connection) {
 pub fn mark_end(key: &SocketKey, id: EndId) {
     // SAFETY: no arguments.
     let since = unsafe { bpf_ktime_get_ns() };
-    let mark = DirtySocket { since, netns_cookie: key.netns_cookie, id, zero: 0 };
+    let mark = SocketMark { since, netns_cookie: key.netns_cookie, id, zero: 0 };
     if ma_dirty.insert(key.socket_cookie, mark, 0).is_ok() {
         wake();
     }

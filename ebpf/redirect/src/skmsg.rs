@@ -23,7 +23,7 @@ use crate::maps::{address, ma_ends, ma_sockets, offset};
 use crate::socket::{Other, Own, TCP_ESTABLISHED};
 use crate::switch::is_off;
 use crate::whole::make_whole;
-use crate::{balance, call, counters, habits, pair, record};
+use crate::{benefit, call, counters, habits, pair, record};
 
 /// `SK_PASS`
 const SK_PASS: u32 = 1;
@@ -68,7 +68,7 @@ pub fn ma_skmsg(ctx: SkMsgContext) -> u32 {
     };
     connection.reason = reason as u32;
     counters::message(reason as u32, size);
-    balance::weigh(connection);
+    benefit::weigh(connection);
     SK_PASS
 }
 

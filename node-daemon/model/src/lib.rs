@@ -13,6 +13,6 @@ mod problem;
 
 pub use capability::{Capability, Doing, Failure, Turn};
 pub use keep_alive::KeepAlive;
-pub use objects::{Located, NodeIdentity, Objects, Place, Refused};
+pub use objects::{Located, NodeIdentity, Objects, Origin, Refused};
 pub use pod::{Location, NetnsCookie, PodName};
 pub use problem::Problem;

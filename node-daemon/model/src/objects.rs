@@ -56,12 +56,12 @@ pub struct Located<T> {
     /// The object, shared by all states that hold it.
     pub object: Arc<T>,
     /// For who complains about it.
-    pub place: Arc<Place>,
+    pub origin: Arc<Origin>,
 }
 
 /// Where an object was read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Origin {
     /// Name of the file in its folder; empty when it came from an API server.
     pub file: String,
     /// Lines of the upper fields (three levels), by path. Deeper ones are dropped once the object is known valid: nobody
@@ -73,13 +73,13 @@ impl<T> Located<T> {
     /// The line of a field of this object, or of the nearest value around it.
     #[must_use]
     pub fn line(&self, field: &str) -> Option<u64> {
-        line_of(&self.place.lines, field)
+        line_of(&self.origin.lines, field)
     }
 }
 
 // Not derived: a derive would ask for `T: Clone`, and clone nothing of T.
 impl<T> Clone for Located<T> {
     fn clone(&self) -> Self {
-        Self { object: Arc::clone(&self.object), place: Arc::clone(&self.place) }
+        Self { object: Arc::clone(&self.object), origin: Arc::clone(&self.origin) }
     }
 }

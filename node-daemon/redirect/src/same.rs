@@ -30,7 +30,7 @@ fn identity(object: &MeshAcceleration) -> (Option<&str>, Option<&str>, Option<i6
 mod tests {
     use std::sync::Arc;
 
-    use meshaccel_model::{Located, NodeIdentity, Place};
+    use meshaccel_model::{Located, NodeIdentity, Origin};
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ mod tests {
 
     fn located<T: DeserializeOwned>(object: &Value) -> Located<T> {
         let object = serde_json::from_value(object.clone()).expect("the tests hold objects of the right types");
-        Located { object: Arc::new(object), place: Arc::new(Place::default()) }
+        Located { object: Arc::new(object), origin: Arc::new(Origin::default()) }
     }
 
     fn world(acceleration: &Value, pod: &Value, node: &str) -> (Objects, Selection) {

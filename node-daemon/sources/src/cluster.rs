@@ -20,7 +20,7 @@ use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use meshaccel_crds::{MeshAcceleration, names, validate};
-use meshaccel_model::{Located, NodeIdentity, Objects, Place, Problem, Refused};
+use meshaccel_model::{Located, NodeIdentity, Objects, Origin, Problem, Refused};
 use meshaccel_service::Backoff;
 pub use meshaccel_watch::ApiHealth;
 use meshaccel_watch::{Follower, Relist, follow};
@@ -228,7 +228,7 @@ fn located<T>(object: T) -> Located<T> {
 }
 
 fn shared<T>(object: Arc<T>) -> Located<T> {
-    Located { object, place: Arc::new(Place::default()) }
+    Located { object, origin: Arc::new(Origin::default()) }
 }
 
 #[cfg(test)]

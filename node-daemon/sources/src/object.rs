@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use meshaccel_crds::{MeshAcceleration, names, validate};
 use meshaccel_model::lines::{Lines, line_of, parent};
-use meshaccel_model::{Located, Place, Problem};
+use meshaccel_model::{Located, Origin, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -180,8 +180,8 @@ impl Reader<'_> {
         let mut lines = node.lines();
         lines.retain(|path, _| levels(path) <= KEPT_LEVELS);
         lines.shrink_to_fit();
-        let place = Arc::new(Place { file: self.file.to_owned(), lines });
-        self.objects.push(wrap(Located { object: Arc::new(object), place }));
+        let origin = Arc::new(Origin { file: self.file.to_owned(), lines });
+        self.objects.push(wrap(Located { object: Arc::new(object), origin }));
     }
 
     fn required_text<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n str> {

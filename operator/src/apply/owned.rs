@@ -8,9 +8,9 @@ use kube::core::DynamicObject;
 
 use super::Applier;
 use super::write::{Failure, gone, is_ours};
+use crate::api_error::Operation;
 use crate::plan::daemon::{OPERATOR, Owned};
 use crate::plan::drift;
-use crate::trouble::Operation;
 
 impl Applier {
     /// Makes an object, or makes it as it should be.

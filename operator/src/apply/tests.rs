@@ -5,7 +5,7 @@ use meshaccel_mock::{Answer, Asked, Server};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::observe::World;
+use crate::observe::Cache;
 use crate::plan::fixtures::settings;
 use crate::plan::{Handle, Priority, StatusWrite};
 
@@ -19,11 +19,11 @@ impl Run {
     /// An operator that leads (or does not), and an API server that answers so.
     fn new(leads: bool, answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let (client, server) = Server::start(answer);
-        let (hand, term) = Term::new();
+        let (hand, term) = Leadership::new();
         if leads {
             hand.send_replace(Some(Instant::now() + Duration::from_secs(60)));
         }
-        let metrics = Metrics::new(World::default(), term.clone());
+        let metrics = Metrics::new(Cache::default(), term.clone());
         let applier = Applier::new(client, term, metrics, "me".into());
         Self { applier, server, outcomes: RefCell::default() }
     }

@@ -12,10 +12,10 @@ use meshaccel_crds::{MeshAcceleration, NodeAcceleration};
 use serde_json::json;
 
 use super::{ANSWER, Applier};
+use crate::api_error::{self, Operation};
 use crate::plan::daemon::OPERATOR;
 use crate::plan::events::Event;
 use crate::plan::{Handle, StatusWrite};
-use crate::trouble::{self, Operation};
 
 /// Why something was not written.
 #[derive(Debug)]
@@ -144,9 +144,9 @@ fn failure(operation: &Operation, error: &kube::Error) -> Failure {
             Failure::Outdated
         }
         kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429 => {
-            Failure::Refused(trouble::refused(operation, status))
+            Failure::Refused(api_error::refused(operation, status))
         }
-        _ => Failure::Unanswered(trouble::sentence(operation, error)),
+        _ => Failure::Unanswered(api_error::sentence(operation, error)),
     }
 }
 

@@ -11,8 +11,8 @@ use kube::{Api, Client};
 
 use super::Store;
 use super::election::Record;
+use crate::api_error::{self, Operation};
 use crate::plan::daemon::OPERATOR;
-use crate::trouble::{self, Operation};
 
 /// One Lease.
 pub struct Leases {
@@ -27,7 +27,7 @@ impl Leases {
 
     fn failed(&self, verb: &'static str, error: &kube::Error) -> String {
         let operation = Operation::new(verb, &ApiResource::erase::<Lease>(&())).on(Some(&self.namespace), OPERATOR);
-        trouble::sentence(&operation, error)
+        api_error::sentence(&operation, error)
     }
 }
 

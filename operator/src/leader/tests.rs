@@ -68,14 +68,14 @@ impl Listener for Heard {
 }
 
 struct Replica {
-    term: Term,
+    term: Leadership,
     heard: Heard,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 fn replica(name: &str, store: &Shared) -> Replica {
-    let (sender, term) = Term::new();
+    let (sender, term) = Leadership::new();
     let (heard, stop) = (Heard::default(), CancellationToken::new());
     let task = tokio::spawn(run(store.clone(), name.into(), times(), sender, heard.clone(), stop.clone()));
     Replica { term, heard, stop, task }

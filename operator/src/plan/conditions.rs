@@ -36,7 +36,7 @@ pub struct Context<'a> {
     /// How many Nodes there are at all.
     pub nodes: usize,
     /// Why the daemon's objects cannot be written.
-    pub trouble: Option<&'a str>,
+    pub cannot_deploy: Option<&'a str>,
 }
 
 /// All three, in the order in which they are stored.
@@ -178,8 +178,8 @@ fn degraded(object: &Acceleration, aggregate: &Aggregate<'_>, context: Context<'
             context.namespace
         )
     });
-    match (context.trouble, silent) {
-        (Some(trouble), _) => is(c::CANNOT_DEPLOY, trouble.to_owned()),
+    match (context.cannot_deploy, silent) {
+        (Some(cannot_deploy), _) => is(c::CANNOT_DEPLOY, cannot_deploy.to_owned()),
         (None, silent) if !aggregate.degraded.is_empty() => is(
             c::NODES_DEGRADED,
             [Some(degraded_nodes(aggregate)), silent].into_iter().flatten().collect::<Vec<_>>().join("; "),

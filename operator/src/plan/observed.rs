@@ -26,7 +26,7 @@ pub struct Observed {
     /// Kinds whose first list has been read in full. Nothing is planned before that is all of them.
     pub synced: BTreeSet<Kind>,
     /// Why the daemon's objects cannot be written, in a sentence for people. Kept by [`crate::reconcile`].
-    pub trouble: Option<String>,
+    pub cannot_deploy: Option<String>,
     /// Why nothing can be seen at the moment, and since when.
     outages: BTreeMap<Outage, Instant>,
 }

@@ -184,7 +184,7 @@ fn an_object_that_cannot_be_used_says_why_and_gets_no_finalizer() {
 fn what_stops_the_daemon_stands_in_every_status() {
     let mut cluster = Cluster::with_nodes(&["a"]);
     cluster.object("shop");
-    cluster.observed.trouble = Some("cannot patch DaemonSet x: y".into());
+    cluster.observed.cannot_deploy = Some("cannot patch DaemonSet x: y".into());
     assert_eq!(cluster.says("shop", c::DEGRADED), "True CannotDeploy: cannot patch DaemonSet x: y");
 }
 

@@ -14,37 +14,37 @@ fn written(uid: &str, generation: i64) -> Outcome {
     Outcome::Written(Box::new(object))
 }
 
-fn world() -> World {
+fn cache() -> Cache {
     let mut cluster = Cluster::with_nodes(&["a"]);
     cluster.object("x");
-    let world = World::default();
-    *world.lock() = cluster.observed;
-    world
+    let cache = Cache::default();
+    *cache.lock() = cluster.observed;
+    cache
 }
 
 #[test]
 fn an_answer_is_known_before_a_watch_tells_it() {
-    let world = world();
-    merge(&world, written("uid-of-x", 5));
-    assert_eq!(world.lock().accelerations["x"].generation, 5);
+    let cache = cache();
+    merge(&cache, written("uid-of-x", 5));
+    assert_eq!(cache.lock().accelerations["x"].generation, 5);
 }
 
 /// The write let it go, and the watch has told so already; or another one has its name by now.
 #[test]
 fn what_is_gone_is_not_made_known_anew() {
-    let world = world();
-    merge(&world, written("uid-of-another", 5));
-    assert_eq!(world.lock().accelerations["x"].generation, 1);
-    world.lock().accelerations.clear();
-    merge(&world, written("uid-of-x", 5));
-    assert!(world.lock().accelerations.is_empty());
+    let cache = cache();
+    merge(&cache, written("uid-of-another", 5));
+    assert_eq!(cache.lock().accelerations["x"].generation, 1);
+    cache.lock().accelerations.clear();
+    merge(&cache, written("uid-of-x", 5));
+    assert!(cache.lock().accelerations.is_empty());
 }
 
 #[test]
 fn what_blocks_is_gone_with_the_term() {
-    let world = world();
-    merge(&world, Outcome::Blocked(Some("cannot patch DaemonSet x: y".into())));
-    assert_eq!(world.lock().trouble.as_deref(), Some("cannot patch DaemonSet x: y"));
-    stop(&world);
-    assert_eq!(world.lock().trouble, None);
+    let cache = cache();
+    merge(&cache, Outcome::Blocked(Some("cannot patch DaemonSet x: y".into())));
+    assert_eq!(cache.lock().cannot_deploy.as_deref(), Some("cannot patch DaemonSet x: y"));
+    stop(&cache);
+    assert_eq!(cache.lock().cannot_deploy, None);
 }

@@ -1,4 +1,4 @@
-//! Plays a program on a scene.
+//! Plays a program on a session.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -10,94 +10,94 @@ use libc::MSG_NOSIGNAL;
 use super::step::Step;
 use crate::events::{EVERYTHING, Watch};
 use crate::options::{FIONREAD, SIOCATMARK, SO_ERROR, SO_RCVTIMEO, SO_SNDTIMEO};
-use crate::{Scene, Who, names, sys};
+use crate::{Session, Who, names, sys};
 
 /// How long a call waits on a descriptor that blocks.
 const PATIENCE: Duration = Duration::from_millis(40);
 
 /// The trace of a program.
-pub fn play(program: &[Step], mut scene: Scene) -> Result<Vec<String>> {
-    let watch = Watch::new(&scene, Who::Sender, EVERYTHING | libc::EPOLLET)?;
-    watch.add(&scene, Who::Receiver, EVERYTHING | libc::EPOLLET)?;
+pub fn play(program: &[Step], mut session: Session) -> Result<Vec<String>> {
+    let watch = Watch::new(&session, Who::Sender, EVERYTHING | libc::EPOLLET)?;
+    watch.add(&session, Who::Receiver, EVERYTHING | libc::EPOLLET)?;
     for who in Who::BOTH {
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            scene.set_time_out(who, option, PATIENCE);
+            session.set_time_out(who, option, PATIENCE);
         }
     }
     for step in program {
-        take(&mut scene, step, &watch)?;
+        take(&mut session, step, &watch)?;
     }
-    Ok(scene.into_trace())
+    Ok(session.into_trace())
 }
 
-fn take(scene: &mut Scene, step: &Step, watch: &Watch) -> Result<()> {
+fn take(session: &mut Session, step: &Step, watch: &Watch) -> Result<()> {
     match step {
         Step::Send { who, size, flags } => {
-            let bytes = scene.bytes(*size);
-            let _ = scene.send(*who, bytes, flags.0 | MSG_NOSIGNAL);
+            let bytes = session.bytes(*size);
+            let _ = session.send(*who, bytes, flags.0 | MSG_NOSIGNAL);
         }
         Step::WritePieces { who, sizes } => {
-            let mut pieces: Vec<_> = sizes.iter().map(|&size| scene.bytes(size)).collect();
+            let mut pieces: Vec<_> = sizes.iter().map(|&size| session.bytes(size)).collect();
             let mut entries: Vec<_> = pieces.iter_mut().map(|piece| sys::piece(piece)).collect();
-            let sent = sys::send_message(scene.fd(*who), &mut entries, None, MSG_NOSIGNAL);
-            told(scene, *who, &format!("sends pieces {sizes:?}"), sent);
+            let sent = sys::send_message(session.fd(*who), &mut entries, None, MSG_NOSIGNAL);
+            told(session, *who, &format!("sends pieces {sizes:?}"), sent);
         }
         Step::SendMany { who, sizes } => {
-            let mut messages: Vec<_> = sizes.iter().map(|&size| scene.bytes(size)).collect();
-            let (sent, lengths) = sys::send_messages(scene.fd(*who), &mut messages, MSG_NOSIGNAL);
-            told(scene, *who, &format!("sends messages {sizes:?}, of which {lengths:?}"), sent);
+            let mut messages: Vec<_> = sizes.iter().map(|&size| session.bytes(size)).collect();
+            let (sent, lengths) = sys::send_messages(session.fd(*who), &mut messages, MSG_NOSIGNAL);
+            told(session, *who, &format!("sends messages {sizes:?}, of which {lengths:?}"), sent);
         }
-        Step::Receive { who, size, flags } => drop(scene.receive(*who, *size, flags.0)),
-        Step::ReceivePieces { who, sizes, flags } => drop(scene.receive_message(*who, sizes, flags.0)),
+        Step::Receive { who, size, flags } => drop(session.receive(*who, *size, flags.0)),
+        Step::ReceivePieces { who, sizes, flags } => drop(session.receive_message(*who, sizes, flags.0)),
         Step::ReceiveMany { who, sizes } => {
-            let (received, messages) = sys::receive_messages(scene.fd(*who), sizes, 0);
+            let (received, messages) = sys::receive_messages(session.fd(*who), sizes, 0);
             let shown: Vec<_> = messages.iter().map(|message| names::bytes(message)).collect();
-            told(scene, *who, &format!("receives messages {sizes:?}: {shown:?}"), received);
+            told(session, *who, &format!("receives messages {sizes:?}: {shown:?}"), received);
         }
-        Step::Drain { who } => scene.drain(*who),
-        Step::Poll { who } => drop(scene.poll_all(*who)),
-        Step::Edge => watch.look(scene),
-        Step::Level { who } if scene.fd(*who) >= 0 => Watch::new(scene, *who, EVERYTHING)?.look(scene),
+        Step::Drain { who } => session.drain(*who),
+        Step::Poll { who } => drop(session.poll_all(*who)),
+        Step::Edge => watch.look(session),
+        Step::Level { who } if session.fd(*who) >= 0 => Watch::new(session, *who, EVERYTHING)?.look(session),
         Step::Level { .. } => {}
-        Step::Count { who } => scene.ask(*who, FIONREAD),
-        Step::AtMark { who } => scene.ask(*who, SIOCATMARK),
-        Step::Set { who, option, value } => drop(scene.set(*who, option.option(), *value)),
-        Step::Blocking { who, blocking } => scene.set_blocking(*who, *blocking),
-        Step::SpliceOut { who, size } => splice_out(scene, *who, *size)?,
+        Step::Count { who } => session.ask(*who, FIONREAD),
+        Step::AtMark { who } => session.ask(*who, SIOCATMARK),
+        Step::Set { who, option, value } => drop(session.set(*who, option.option(), *value)),
+        Step::Blocking { who, blocking } => session.set_blocking(*who, *blocking),
+        Step::SpliceOut { who, size } => splice_out(session, *who, *size)?,
         Step::SpliceInto { who, size } => {
             let (out, into) = nix::unistd::pipe()?;
-            let bytes = scene.bytes(*size);
+            let bytes = session.bytes(*size);
             nix::unistd::write(&into, &bytes)?;
-            let spliced = sys::splice(out.as_raw_fd(), scene.fd(*who), *size, 0);
-            told(scene, *who, &format!("is spliced {size} bytes into"), spliced);
+            let spliced = sys::splice(out.as_raw_fd(), session.fd(*who), *size, 0);
+            told(session, *who, &format!("is spliced {size} bytes into"), spliced);
         }
         Step::SendFile { who, size } => {
             let mut file = tempfile::tempfile()?;
-            file.write_all(&scene.bytes(*size))?;
+            file.write_all(&session.bytes(*size))?;
             file.seek(SeekFrom::Start(0))?;
-            let sent = sys::send_file(scene.fd(*who), file.as_raw_fd(), None, *size);
-            told(scene, *who, &format!("sends a file of {size}"), sent);
+            let sent = sys::send_file(session.fd(*who), file.as_raw_fd(), None, *size);
+            told(session, *who, &format!("sends a file of {size}"), sent);
         }
-        Step::Error { who } => scene.get(*who, SO_ERROR),
-        Step::ShutDown { who, how } => scene.shut_down(*who, *how),
-        Step::Close { who } => scene.close(*who),
-        Step::Reset { who } => scene.reset(*who),
+        Step::Error { who } => session.get(*who, SO_ERROR),
+        Step::ShutDown { who, how } => session.shut_down(*who, *how),
+        Step::Close { who } => session.close(*who),
+        Step::Reset { who } => session.reset(*who),
     }
     Ok(())
 }
 
-fn told(scene: &mut Scene, who: Who, what: &str, answer: sys::Answer) {
-    scene.tell(who, format_args!("{what} -> {}", names::answer(answer)));
-    scene.settle();
+fn told(session: &mut Session, who: Who, what: &str, answer: sys::Answer) {
+    session.tell(who, format_args!("{what} -> {}", names::answer(answer)));
+    session.settle();
 }
 
-fn splice_out(scene: &mut Scene, who: Who, size: usize) -> Result<()> {
+fn splice_out(session: &mut Session, who: Who, size: usize) -> Result<()> {
     let (out, into) = nix::unistd::pipe()?;
-    let spliced = sys::splice(scene.fd(who), into.as_raw_fd(), size, libc::SPLICE_F_NONBLOCK);
+    let spliced = sys::splice(session.fd(who), into.as_raw_fd(), size, libc::SPLICE_F_NONBLOCK);
     let mut bytes = vec![0; spliced.unwrap_or(0)];
     if !bytes.is_empty() {
         nix::unistd::read(&out, &mut bytes)?;
     }
-    told(scene, who, &format!("splices {size} out: {}", names::bytes(&bytes)), spliced);
+    told(session, who, &format!("splices {size} out: {}", names::bytes(&bytes)), spliced);
     Ok(())
 }

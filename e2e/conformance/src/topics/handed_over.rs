@@ -8,7 +8,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{fork, ForkResult};
 
 use crate::Who::{Receiver, Sender};
-use crate::{behaviours, names, sys, Scene};
+use crate::{behaviours, names, sys, Session};
 
 behaviours! {
     "dup(2)":
@@ -33,44 +33,44 @@ fn echo(fd: RawFd) -> String {
     format!("echoes {} {}: {}", names::answer(received), names::bytes(&buffer[..size]), names::answer(sent))
 }
 
-fn copy_reads_and_writes(scene: &mut Scene) -> Result<()> {
-    let copy = scene.copy(Receiver).context("dup")?;
+fn copy_reads_and_writes(session: &mut Session) -> Result<()> {
+    let copy = session.copy(Receiver).context("dup")?;
     for _ in 0..2 {
-        let _ = scene.send(Sender, "to the copy", 0);
+        let _ = session.send(Sender, "to the copy", 0);
         let line = echo(copy.as_raw_fd());
-        scene.note(line);
-        scene.receive(Sender, 100, 0);
-        scene.exchange();
+        session.note(line);
+        session.receive(Sender, 100, 0);
+        session.exchange();
     }
     Ok(())
 }
 
-fn copy_outlives_the_original(scene: &mut Scene) -> Result<()> {
-    let copy = scene.copy(Receiver).context("dup")?;
-    let _ = scene.send(Sender, "before", 0);
-    drop(scene.take(Receiver));
-    scene.replace(Receiver, copy);
-    let _ = scene.send(Sender, "after", 0);
-    scene.receive(Receiver, 100, 0);
-    scene.exchange();
-    scene.close(Receiver);
-    scene.receive(Sender, 100, 0);
+fn copy_outlives_the_original(session: &mut Session) -> Result<()> {
+    let copy = session.copy(Receiver).context("dup")?;
+    let _ = session.send(Sender, "before", 0);
+    drop(session.take(Receiver));
+    session.replace(Receiver, copy);
+    let _ = session.send(Sender, "after", 0);
+    session.receive(Receiver, 100, 0);
+    session.exchange();
+    session.close(Receiver);
+    session.receive(Sender, 100, 0);
     Ok(())
 }
 
-fn copy_shares_its_blocking(scene: &mut Scene) -> Result<()> {
-    let copy = scene.copy(Receiver).context("dup")?;
-    scene.set_blocking(Receiver, true);
+fn copy_shares_its_blocking(session: &mut Session) -> Result<()> {
+    let copy = session.copy(Receiver).context("dup")?;
+    session.set_blocking(Receiver, true);
     let flags = sys::control(copy.as_raw_fd(), libc::F_GETFL, 0).map(|flags| flags as i32 & libc::O_NONBLOCK != 0);
-    scene.note(format!("the copy does not block: {}", names::answer(flags)));
-    scene.set_blocking(Receiver, false);
-    scene.exchange();
+    session.note(format!("the copy does not block: {}", names::answer(flags)));
+    session.set_blocking(Receiver, false);
+    session.exchange();
     Ok(())
 }
 
 /// Runs `body` in a child process; what it returns is its exit status.
-fn in_a_child(scene: &mut Scene, body: impl FnOnce(RawFd) -> u8) -> Result<()> {
-    let fd = scene.fd(Receiver);
+fn in_a_child(session: &mut Session, body: impl FnOnce(RawFd) -> u8) -> Result<()> {
+    let fd = session.fd(Receiver);
     // SAFETY: the child makes system calls only and leaves with _exit.
     match unsafe { fork() }? {
         ForkResult::Child => {
@@ -83,56 +83,56 @@ fn in_a_child(scene: &mut Scene, body: impl FnOnce(RawFd) -> u8) -> Result<()> {
             let nix::sys::wait::WaitStatus::Exited(_, code) = status else {
                 anyhow::bail!("the child ended with {status:?}")
             };
-            scene.note(format!("the child ends with {code}"));
+            session.note(format!("the child ends with {code}"));
         }
     }
-    scene.settle();
+    session.settle();
     Ok(())
 }
 
-fn child_reads_and_writes(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "to the child", 0);
-    in_a_child(scene, |fd| {
+fn child_reads_and_writes(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "to the child", 0);
+    in_a_child(session, |fd| {
         let mut buffer = [0; 100];
         let size = sys::receive(fd, &mut buffer, 0).unwrap_or(0);
         sys::send(fd, &buffer[..size], 0).unwrap_or(99) as u8
     })?;
-    scene.receive(Sender, 100, 0);
-    scene.exchange();
+    session.receive(Sender, 100, 0);
+    session.exchange();
     Ok(())
 }
 
-fn child_closes_its_copy(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "unread", 0);
-    in_a_child(scene, |fd| {
+fn child_closes_its_copy(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "unread", 0);
+    in_a_child(session, |fd| {
         // SAFETY: the descriptor belongs to the child's own table.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
         7
     })?;
-    scene.poll_all(Sender);
-    scene.receive(Receiver, 100, 0);
-    scene.exchange();
+    session.poll_all(Sender);
+    session.receive(Receiver, 100, 0);
+    session.exchange();
     Ok(())
 }
 
-fn child_shuts_down(scene: &mut Scene) -> Result<()> {
-    scene.leave(Receiver, |scene| {
-        let child = in_a_child(scene, |fd| u8::from(sys::shut_down(fd, libc::SHUT_WR).is_ok()));
+fn child_shuts_down(session: &mut Session) -> Result<()> {
+    session.leave(Receiver, |session| {
+        let child = in_a_child(session, |fd| u8::from(sys::shut_down(fd, libc::SHUT_WR).is_ok()));
         if let Err(error) = child {
-            scene.note(format!("{error}"));
+            session.note(format!("{error}"));
         }
     });
-    scene.receive(Sender, 10, 0);
-    let _ = scene.send(Receiver, "too late", libc::MSG_NOSIGNAL);
-    let _ = scene.send(Sender, "still open", 0);
-    scene.receive(Receiver, 100, 0);
+    session.receive(Sender, 10, 0);
+    let _ = session.send(Receiver, "too late", libc::MSG_NOSIGNAL);
+    let _ = session.send(Sender, "still open", 0);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
 /// Sends a copy of the receiver's descriptor over a unix socket.
-fn passed(scene: &mut Scene) -> Result<OwnedFd> {
+fn passed(session: &mut Session) -> Result<OwnedFd> {
     let (here, there) = std::os::unix::net::UnixStream::pair()?;
-    let data = scene.fd(Receiver).to_ne_bytes();
+    let data = session.fd(Receiver).to_ne_bytes();
     let mut byte = *b"x";
     let control = Some((libc::SOL_SOCKET, libc::SCM_RIGHTS, &data[..]));
     sys::send_message(here.as_raw_fd(), &mut [sys::piece(&mut byte)], control, 0)?;
@@ -144,42 +144,42 @@ fn passed(scene: &mut Scene) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn passed_over_a_unix_socket(scene: &mut Scene) -> Result<()> {
-    let copy = passed(scene)?;
-    drop(scene.take(Receiver));
-    let _ = scene.send(Sender, "to the other", 0);
-    scene.note(echo(copy.as_raw_fd()));
-    scene.receive(Sender, 100, 0);
-    scene.replace(Receiver, copy);
-    scene.exchange();
-    scene.close(Receiver);
-    scene.receive(Sender, 100, 0);
+fn passed_over_a_unix_socket(session: &mut Session) -> Result<()> {
+    let copy = passed(session)?;
+    drop(session.take(Receiver));
+    let _ = session.send(Sender, "to the other", 0);
+    session.note(echo(copy.as_raw_fd()));
+    session.receive(Sender, 100, 0);
+    session.replace(Receiver, copy);
+    session.exchange();
+    session.close(Receiver);
+    session.receive(Sender, 100, 0);
     Ok(())
 }
 
-fn used_in_another_network_namespace(scene: &mut Scene) -> Result<()> {
-    let copy = passed(scene)?;
+fn used_in_another_network_namespace(session: &mut Session) -> Result<()> {
+    let copy = passed(session)?;
     for text in ["one", "two", "three"] {
-        let _ = scene.send(Sender, text, 0);
+        let _ = session.send(Sender, text, 0);
         let fd = copy.as_raw_fd();
         let line = std::thread::spawn(move || unshare(CloneFlags::CLONE_NEWNET).map(|()| echo(fd)))
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        scene.note(line);
-        scene.settle();
-        scene.receive(Sender, 100, 0);
+        session.note(line);
+        session.settle();
+        session.receive(Sender, 100, 0);
     }
-    scene.exchange();
+    session.exchange();
     Ok(())
 }
 
 /// Sockets cannot be opened through /proc: with the same error.
-fn opened_again_through_proc(scene: &mut Scene) -> Result<()> {
-    let path = format!("/proc/self/fd/{}", scene.fd(Receiver));
+fn opened_again_through_proc(session: &mut Session) -> Result<()> {
+    let path = format!("/proc/self/fd/{}", session.fd(Receiver));
     let error = std::fs::File::open(&path).map(|_| ()).map_err(|error| error.raw_os_error());
-    scene.note(format!("open -> {error:?}"));
+    session.note(format!("open -> {error:?}"));
     let link = std::fs::read_link(&path)?;
-    scene.note(format!("it is a socket: {}", link.to_string_lossy().starts_with("socket:[")));
-    scene.exchange();
+    session.note(format!("it is a socket: {}", link.to_string_lossy().starts_with("socket:[")));
+    session.exchange();
     Ok(())
 }

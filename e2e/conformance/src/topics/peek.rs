@@ -5,7 +5,7 @@ use libc::{MSG_PEEK, MSG_TRUNC, MSG_WAITALL};
 
 use crate::Who::{Receiver, Sender};
 use crate::options::SO_PEEK_OFF;
-use crate::{behaviours, Scene};
+use crate::{behaviours, Session};
 
 behaviours! {
     "recv(2) MSG_PEEK":
@@ -25,130 +25,130 @@ behaviours! {
         peek_offset_beyond_what_is_there,
 }
 
-fn peek_leaves_the_bytes(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "hello world", 0);
-    scene.receive(Receiver, 5, MSG_PEEK);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 100, 0);
-    scene.receive(Receiver, 100, MSG_PEEK);
+fn peek_leaves_the_bytes(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "hello world", 0);
+    session.receive(Receiver, 5, MSG_PEEK);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 100, 0);
+    session.receive(Receiver, 100, MSG_PEEK);
     Ok(())
 }
 
-fn peek_sees_several_messages_at_once(scene: &mut Scene) -> Result<()> {
+fn peek_sees_several_messages_at_once(session: &mut Session) -> Result<()> {
     for text in ["one ", "two ", "three"] {
-        let _ = scene.send(Sender, text, 0);
+        let _ = session.send(Sender, text, 0);
     }
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 6, 0);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 100, 0);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 6, 0);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn peek_of_nothing(scene: &mut Scene) -> Result<()> {
-    scene.receive(Receiver, 10, MSG_PEEK);
-    scene.exchange();
-    scene.receive(Receiver, 10, MSG_PEEK);
+fn peek_of_nothing(session: &mut Session) -> Result<()> {
+    session.receive(Receiver, 10, MSG_PEEK);
+    session.exchange();
+    session.receive(Receiver, 10, MSG_PEEK);
     Ok(())
 }
 
-fn peek_at_the_end(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "last", 0);
-    scene.shut_down(Sender, libc::SHUT_WR);
-    scene.receive(Receiver, 10, MSG_PEEK);
-    scene.receive(Receiver, 10, 0);
-    scene.receive(Receiver, 10, MSG_PEEK);
-    scene.receive(Receiver, 10, 0);
+fn peek_at_the_end(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "last", 0);
+    session.shut_down(Sender, libc::SHUT_WR);
+    session.receive(Receiver, 10, MSG_PEEK);
+    session.receive(Receiver, 10, 0);
+    session.receive(Receiver, 10, MSG_PEEK);
+    session.receive(Receiver, 10, 0);
     Ok(())
 }
 
-fn peek_of_much(scene: &mut Scene) -> Result<()> {
+fn peek_of_much(session: &mut Session) -> Result<()> {
     for size in [10_000, 1, 20_000] {
-        scene.write(Sender, size);
+        session.write(Sender, size);
     }
-    scene.receive(Receiver, 40_000, MSG_PEEK);
-    scene.receive(Receiver, 10_000, 0);
-    scene.receive(Receiver, 40_000, MSG_PEEK);
-    scene.receive_all(Receiver, 20_001);
+    session.receive(Receiver, 40_000, MSG_PEEK);
+    session.receive(Receiver, 10_000, 0);
+    session.receive(Receiver, 40_000, MSG_PEEK);
+    session.receive_all(Receiver, 20_001);
     Ok(())
 }
 
-fn peek_of_no_bytes(scene: &mut Scene) -> Result<()> {
-    scene.receive(Receiver, 0, MSG_PEEK);
-    let _ = scene.send(Sender, "some", 0);
-    scene.receive(Receiver, 0, MSG_PEEK);
-    scene.receive(Receiver, 10, 0);
+fn peek_of_no_bytes(session: &mut Session) -> Result<()> {
+    session.receive(Receiver, 0, MSG_PEEK);
+    let _ = session.send(Sender, "some", 0);
+    session.receive(Receiver, 0, MSG_PEEK);
+    session.receive(Receiver, 10, 0);
     Ok(())
 }
 
-fn peek_waits_for_all_without_waiting(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "half", 0);
-    scene.receive(Receiver, 8, MSG_PEEK | MSG_WAITALL);
-    scene.receive(Receiver, 8, MSG_PEEK | MSG_WAITALL);
-    scene.receive(Receiver, 8, 0);
+fn peek_waits_for_all_without_waiting(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "half", 0);
+    session.receive(Receiver, 8, MSG_PEEK | MSG_WAITALL);
+    session.receive(Receiver, 8, MSG_PEEK | MSG_WAITALL);
+    session.receive(Receiver, 8, 0);
     Ok(())
 }
 
-fn peek_and_truncate(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "truncated", 0);
-    scene.receive(Receiver, 4, MSG_PEEK | MSG_TRUNC);
-    scene.receive(Receiver, 100, MSG_PEEK | MSG_TRUNC);
-    scene.receive(Receiver, 100, 0);
+fn peek_and_truncate(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "truncated", 0);
+    session.receive(Receiver, 4, MSG_PEEK | MSG_TRUNC);
+    session.receive(Receiver, 100, MSG_PEEK | MSG_TRUNC);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn peek_into_pieces(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "abcdef", 0);
-    let _ = scene.send(Sender, "ghijkl", 0);
-    scene.receive_message(Receiver, &[1, 2, 0, 5, 10], MSG_PEEK);
-    scene.receive_message(Receiver, &[3, 3, 3, 3, 3], 0);
+fn peek_into_pieces(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "abcdef", 0);
+    let _ = session.send(Sender, "ghijkl", 0);
+    session.receive_message(Receiver, &[1, 2, 0, 5, 10], MSG_PEEK);
+    session.receive_message(Receiver, &[3, 3, 3, 3, 3], 0);
     Ok(())
 }
 
-fn peek_again_after_more_came(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "first", 0);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 2, 0);
-    let _ = scene.send(Sender, "second", 0);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 100, 0);
-    scene.exchange();
+fn peek_again_after_more_came(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "first", 0);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 2, 0);
+    let _ = session.send(Sender, "second", 0);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 100, 0);
+    session.exchange();
     Ok(())
 }
 
-fn peek_offset_moves_on(scene: &mut Scene) -> Result<()> {
-    scene.get(Receiver, SO_PEEK_OFF);
-    let _ = scene.set(Receiver, SO_PEEK_OFF, 0);
-    let _ = scene.send(Sender, "abcdefgh", 0);
-    scene.receive(Receiver, 3, MSG_PEEK);
-    scene.receive(Receiver, 3, MSG_PEEK);
-    scene.get(Receiver, SO_PEEK_OFF);
-    scene.receive(Receiver, 2, 0);
-    scene.get(Receiver, SO_PEEK_OFF);
-    scene.receive(Receiver, 3, MSG_PEEK);
-    let _ = scene.set(Receiver, SO_PEEK_OFF, -1);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 100, 0);
+fn peek_offset_moves_on(session: &mut Session) -> Result<()> {
+    session.get(Receiver, SO_PEEK_OFF);
+    let _ = session.set(Receiver, SO_PEEK_OFF, 0);
+    let _ = session.send(Sender, "abcdefgh", 0);
+    session.receive(Receiver, 3, MSG_PEEK);
+    session.receive(Receiver, 3, MSG_PEEK);
+    session.get(Receiver, SO_PEEK_OFF);
+    session.receive(Receiver, 2, 0);
+    session.get(Receiver, SO_PEEK_OFF);
+    session.receive(Receiver, 3, MSG_PEEK);
+    let _ = session.set(Receiver, SO_PEEK_OFF, -1);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn peek_offset_set_while_bytes_wait(scene: &mut Scene) -> Result<()> {
-    let _ = scene.send(Sender, "waiting bytes", 0);
-    let _ = scene.set(Receiver, SO_PEEK_OFF, 8);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.get(Receiver, SO_PEEK_OFF);
-    let _ = scene.send(Sender, " and more", 0);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 100, 0);
-    scene.get(Receiver, SO_PEEK_OFF);
+fn peek_offset_set_while_bytes_wait(session: &mut Session) -> Result<()> {
+    let _ = session.send(Sender, "waiting bytes", 0);
+    let _ = session.set(Receiver, SO_PEEK_OFF, 8);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.get(Receiver, SO_PEEK_OFF);
+    let _ = session.send(Sender, " and more", 0);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 100, 0);
+    session.get(Receiver, SO_PEEK_OFF);
     Ok(())
 }
 
-fn peek_offset_beyond_what_is_there(scene: &mut Scene) -> Result<()> {
-    let _ = scene.set(Receiver, SO_PEEK_OFF, 100);
-    let _ = scene.send(Sender, "few", 0);
-    scene.receive(Receiver, 100, MSG_PEEK);
-    scene.receive(Receiver, 100, 0);
-    scene.get(Receiver, SO_PEEK_OFF);
+fn peek_offset_beyond_what_is_there(session: &mut Session) -> Result<()> {
+    let _ = session.set(Receiver, SO_PEEK_OFF, 100);
+    let _ = session.send(Sender, "few", 0);
+    session.receive(Receiver, 100, MSG_PEEK);
+    session.receive(Receiver, 100, 0);
+    session.get(Receiver, SO_PEEK_OFF);
     Ok(())
 }

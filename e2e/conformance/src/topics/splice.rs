@@ -7,8 +7,8 @@ use libc::{SPLICE_F_MORE, SPLICE_F_NONBLOCK};
 
 use crate::Who::{Receiver, Sender};
 use crate::options::{FIONREAD, SO_RCVLOWAT};
-use crate::scene::LIMIT;
-use crate::{behaviours, names, sys, Scene};
+use crate::session::LIMIT;
+use crate::{behaviours, names, sys, Session};
 
 behaviours! {
     "splice(2)":
@@ -42,223 +42,223 @@ impl Pipe {
     }
 
     /// What is in the pipe.
-    fn tell(&self, scene: &mut Scene) {
+    fn tell(&self, session: &mut Session) {
         let mut buffer = vec![0; 100_000];
         let read = sys::read(self.out.as_raw_fd(), &mut buffer);
         buffer.truncate(read.unwrap_or(0));
-        scene.note(format!("the pipe holds {} {}", names::answer(read), names::bytes(&buffer)));
+        session.note(format!("the pipe holds {} {}", names::answer(read), names::bytes(&buffer)));
     }
 }
 
-fn spliced(scene: &mut Scene, from: RawFd, to: RawFd, size: usize, flags: u32) -> usize {
+fn spliced(session: &mut Session, from: RawFd, to: RawFd, size: usize, flags: u32) -> usize {
     let answer = sys::splice(from, to, size, flags);
-    scene.note(format!("splice of {size} -> {}", names::answer(answer)));
-    scene.settle();
+    session.note(format!("splice of {size} -> {}", names::answer(answer)));
+    session.settle();
     answer.unwrap_or(0)
 }
 
 /// splice from the receiver into a pipe, and what came.
-fn out(scene: &mut Scene, pipe: &Pipe, size: usize) {
-    let receiver = scene.fd(Receiver);
-    if spliced(scene, receiver, pipe.into.as_raw_fd(), size, SPLICE_F_NONBLOCK) > 0 {
-        pipe.tell(scene);
+fn out(session: &mut Session, pipe: &Pipe, size: usize) {
+    let receiver = session.fd(Receiver);
+    if spliced(session, receiver, pipe.into.as_raw_fd(), size, SPLICE_F_NONBLOCK) > 0 {
+        pipe.tell(session);
     }
 }
 
-fn splice_what_waits(scene: &mut Scene) -> Result<()> {
+fn splice_what_waits(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.send(Sender, "through the pipe", 0);
-    out(scene, &pipe, 100);
-    out(scene, &pipe, 100);
-    scene.receive(Receiver, 100, 0);
-    scene.exchange();
+    let _ = session.send(Sender, "through the pipe", 0);
+    out(session, &pipe, 100);
+    out(session, &pipe, 100);
+    session.receive(Receiver, 100, 0);
+    session.exchange();
     Ok(())
 }
 
-fn splice_a_part_and_receive_the_rest(scene: &mut Scene) -> Result<()> {
+fn splice_a_part_and_receive_the_rest(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.send(Sender, "spliced received", 0);
-    out(scene, &pipe, 8);
-    scene.receive(Receiver, 100, 0);
-    let _ = scene.send(Sender, "received spliced", 0);
-    scene.receive(Receiver, 9, 0);
-    out(scene, &pipe, 100);
-    scene.receive(Receiver, 100, 0);
+    let _ = session.send(Sender, "spliced received", 0);
+    out(session, &pipe, 8);
+    session.receive(Receiver, 100, 0);
+    let _ = session.send(Sender, "received spliced", 0);
+    session.receive(Receiver, 9, 0);
+    out(session, &pipe, 100);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn splice_after_receives(scene: &mut Scene) -> Result<()> {
+fn splice_after_receives(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
     for _ in 0..5 {
-        scene.exchange();
+        session.exchange();
     }
     for text in ["first", "second", "third"] {
-        let _ = scene.send(Sender, text, 0);
-        out(scene, &pipe, 100);
+        let _ = session.send(Sender, text, 0);
+        out(session, &pipe, 100);
     }
-    scene.receive(Receiver, 100, 0);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn splice_of_nothing(scene: &mut Scene) -> Result<()> {
+fn splice_of_nothing(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    out(scene, &pipe, 100);
-    out(scene, &pipe, 0);
-    scene.exchange();
-    out(scene, &pipe, 100);
+    out(session, &pipe, 100);
+    out(session, &pipe, 0);
+    session.exchange();
+    out(session, &pipe, 100);
     Ok(())
 }
 
-fn splice_at_the_end(scene: &mut Scene) -> Result<()> {
+fn splice_at_the_end(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.send(Sender, "last", 0);
-    scene.shut_down(Sender, libc::SHUT_WR);
-    out(scene, &pipe, 2);
-    out(scene, &pipe, 100);
-    out(scene, &pipe, 100);
-    scene.receive(Receiver, 100, 0);
+    let _ = session.send(Sender, "last", 0);
+    session.shut_down(Sender, libc::SHUT_WR);
+    out(session, &pipe, 2);
+    out(session, &pipe, 100);
+    out(session, &pipe, 100);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn splice_of_several_messages(scene: &mut Scene) -> Result<()> {
+fn splice_of_several_messages(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
     for size in [10, 2000, 30] {
-        scene.write(Sender, size);
+        session.write(Sender, size);
     }
-    scene.ask(Receiver, FIONREAD);
-    out(scene, &pipe, 2040);
-    scene.receive(Receiver, 2040, 0);
+    session.ask(Receiver, FIONREAD);
+    out(session, &pipe, 2040);
+    session.receive(Receiver, 2040, 0);
     Ok(())
 }
 
-fn splice_before_the_bytes_come(scene: &mut Scene) -> Result<()> {
+fn splice_before_the_bytes_come(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
     for text in ["one", "two", "three"] {
-        out(scene, &pipe, 100);
-        let _ = scene.send(Sender, text, 0);
-        scene.wait(Receiver, libc::POLLIN);
-        out(scene, &pipe, 100);
+        out(session, &pipe, 100);
+        let _ = session.send(Sender, text, 0);
+        session.wait(Receiver, libc::POLLIN);
+        out(session, &pipe, 100);
     }
-    scene.receive(Receiver, 100, 0);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
-fn splice_of_a_blocking_descriptor(scene: &mut Scene) -> Result<()> {
+fn splice_of_a_blocking_descriptor(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    scene.set_blocking(Receiver, true);
-    let (from, to) = (scene.fd(Receiver), pipe.into.as_raw_fd());
+    session.set_blocking(Receiver, true);
+    let (from, to) = (session.fd(Receiver), pipe.into.as_raw_fd());
     let call = move || names::answer(sys::splice(from, to, 100, 0));
-    scene.meanwhile("splice", call, |scene, _| {
-        let _ = scene.send(Sender, "at last", 0);
+    session.meanwhile("splice", call, |session, _| {
+        let _ = session.send(Sender, "at last", 0);
     });
-    pipe.tell(scene);
+    pipe.tell(session);
     Ok(())
 }
 
 /// What Go's io.Copy and HAProxy do: they wait for POLLIN, then splice until EAGAIN.
-fn splice_when_poll_says_so(scene: &mut Scene) -> Result<()> {
+fn splice_when_poll_says_so(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
     for _ in 0..3 {
-        scene.write(Sender, 500);
-        scene.write(Sender, 500);
+        session.write(Sender, 500);
+        session.write(Sender, 500);
         let mut left = 1000;
         let mut empty = 0;
         while left > 0 && empty < 3 {
-            let _ = sys::poll(scene.fd(Receiver), libc::POLLIN, LIMIT.as_millis() as i32 / 5);
-            match sys::splice(scene.fd(Receiver), pipe.into.as_raw_fd(), left, SPLICE_F_NONBLOCK) {
+            let _ = sys::poll(session.fd(Receiver), libc::POLLIN, LIMIT.as_millis() as i32 / 5);
+            match sys::splice(session.fd(Receiver), pipe.into.as_raw_fd(), left, SPLICE_F_NONBLOCK) {
                 Ok(n) if n > 0 => left -= n,
                 _ => empty += 1,
             }
         }
-        scene.tell(Receiver, format_args!("has spliced all but {left}"));
-        pipe.tell(scene);
-        scene.receive(Receiver, 1000, 0);
-        scene.exchange();
+        session.tell(Receiver, format_args!("has spliced all but {left}"));
+        pipe.tell(session);
+        session.receive(Receiver, 1000, 0);
+        session.exchange();
     }
     Ok(())
 }
 
-fn splice_after_a_reset(scene: &mut Scene) -> Result<()> {
+fn splice_after_a_reset(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.send(Sender, "before", 0);
-    scene.reset(Sender);
-    out(scene, &pipe, 100);
-    out(scene, &pipe, 100);
-    out(scene, &pipe, 100);
+    let _ = session.send(Sender, "before", 0);
+    session.reset(Sender);
+    out(session, &pipe, 100);
+    out(session, &pipe, 100);
+    out(session, &pipe, 100);
     Ok(())
 }
 
-fn splice_after_a_peek(scene: &mut Scene) -> Result<()> {
+fn splice_after_a_peek(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.send(Sender, "peeked at", 0);
-    scene.receive(Receiver, 100, libc::MSG_PEEK);
-    out(scene, &pipe, 6);
-    scene.receive(Receiver, 100, libc::MSG_PEEK);
-    out(scene, &pipe, 100);
+    let _ = session.send(Sender, "peeked at", 0);
+    session.receive(Receiver, 100, libc::MSG_PEEK);
+    out(session, &pipe, 6);
+    session.receive(Receiver, 100, libc::MSG_PEEK);
+    out(session, &pipe, 100);
     Ok(())
 }
 
-fn splice_with_a_low_water_mark(scene: &mut Scene) -> Result<()> {
+fn splice_with_a_low_water_mark(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.set(Receiver, SO_RCVLOWAT, 10);
-    let _ = scene.send(Sender, "few", 0);
-    out(scene, &pipe, 100);
-    let _ = scene.send(Sender, "some more", 0);
-    out(scene, &pipe, 100);
+    let _ = session.set(Receiver, SO_RCVLOWAT, 10);
+    let _ = session.send(Sender, "few", 0);
+    out(session, &pipe, 100);
+    let _ = session.send(Sender, "some more", 0);
+    out(session, &pipe, 100);
     Ok(())
 }
 
 /// splice from a pipe into the sender.
-fn into(scene: &mut Scene, pipe: &Pipe, text: &[u8], flags: u32) -> Result<()> {
+fn into(session: &mut Session, pipe: &Pipe, text: &[u8], flags: u32) -> Result<()> {
     nix::unistd::write(&pipe.into, text)?;
-    let sender = scene.fd(Sender);
-    spliced(scene, pipe.out.as_raw_fd(), sender, text.len(), flags);
+    let sender = session.fd(Sender);
+    spliced(session, pipe.out.as_raw_fd(), sender, text.len(), flags);
     Ok(())
 }
 
-fn splice_into_the_socket(scene: &mut Scene) -> Result<()> {
+fn splice_into_the_socket(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    let _ = scene.send(Sender, "sent ", 0);
-    into(scene, &pipe, b"spliced ", 0)?;
-    let _ = scene.send(Sender, "sent", 0);
-    scene.receive(Receiver, 100, 0);
-    scene.exchange();
+    let _ = session.send(Sender, "sent ", 0);
+    into(session, &pipe, b"spliced ", 0)?;
+    let _ = session.send(Sender, "sent", 0);
+    session.receive(Receiver, 100, 0);
+    session.exchange();
     Ok(())
 }
 
-fn splice_into_the_socket_with_more_to_come(scene: &mut Scene) -> Result<()> {
+fn splice_into_the_socket_with_more_to_come(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
-    into(scene, &pipe, b"head ", SPLICE_F_MORE)?;
-    scene.poll(Receiver, libc::POLLIN);
-    into(scene, &pipe, b"tail", 0)?;
-    scene.wait(Receiver, libc::POLLIN);
-    scene.receive(Receiver, 100, 0);
+    into(session, &pipe, b"head ", SPLICE_F_MORE)?;
+    session.poll(Receiver, libc::POLLIN);
+    into(session, &pipe, b"tail", 0)?;
+    session.wait(Receiver, libc::POLLIN);
+    session.receive(Receiver, 100, 0);
     Ok(())
 }
 
 /// The receiver's bytes go back where they came from, without ever entering the program.
-fn splice_through_to_the_own_peer(scene: &mut Scene) -> Result<()> {
+fn splice_through_to_the_own_peer(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
     for _ in 0..3 {
-        scene.write(Sender, 300);
-        let receiver = scene.fd(Receiver);
-        let n = spliced(scene, receiver, pipe.into.as_raw_fd(), 300, SPLICE_F_NONBLOCK);
+        session.write(Sender, 300);
+        let receiver = session.fd(Receiver);
+        let n = spliced(session, receiver, pipe.into.as_raw_fd(), 300, SPLICE_F_NONBLOCK);
         if n > 0 {
-            spliced(scene, pipe.out.as_raw_fd(), receiver, n, 0);
+            spliced(session, pipe.out.as_raw_fd(), receiver, n, 0);
         }
-        scene.receive(Sender, 300, 0);
-        scene.receive(Receiver, 300, 0);
+        session.receive(Sender, 300, 0);
+        session.receive(Receiver, 300, 0);
     }
     Ok(())
 }
 
-fn splice_large_both_ways(scene: &mut Scene) -> Result<()> {
+fn splice_large_both_ways(session: &mut Session) -> Result<()> {
     let pipe = Pipe::new()?;
     for _ in 0..4 {
-        let bytes = scene.bytes(40_000);
-        into(scene, &pipe, &bytes, 0)?;
-        out(scene, &pipe, 40_000);
-        scene.drain(Receiver);
+        let bytes = session.bytes(40_000);
+        into(session, &pipe, &bytes, 0)?;
+        out(session, &pipe, 40_000);
+        session.drain(Receiver);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use libc::{MSG_DONTWAIT, MSG_WAITALL};
 
 use crate::Who::{Receiver, Sender};
 use crate::options::SO_RCVTIMEO;
-use crate::{behaviours, names, sys, Scene};
+use crate::{behaviours, names, sys, Session};
 
 behaviours! {
     "socket(7) SO_RCVTIMEO":
@@ -24,80 +24,80 @@ behaviours! {
 const SHORT: Duration = Duration::from_millis(60);
 
 /// A receive call that should wait its time.
-fn patient(scene: &mut Scene, size: usize, flags: i32) {
+fn patient(session: &mut Session, size: usize, flags: i32) {
     let start = Instant::now();
-    scene.receive(Receiver, size, flags);
+    session.receive(Receiver, size, flags);
     let waited = start.elapsed() >= SHORT;
-    scene.note(format!("it waited its time: {waited}"));
+    session.note(format!("it waited its time: {waited}"));
 }
 
-fn time_out_of_nothing(scene: &mut Scene) -> Result<()> {
-    scene.set_blocking(Receiver, true);
-    scene.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
-    patient(scene, 10, 0);
-    patient(scene, 10, 0);
-    scene.exchange();
-    patient(scene, 10, 0);
+fn time_out_of_nothing(session: &mut Session) -> Result<()> {
+    session.set_blocking(Receiver, true);
+    session.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
+    patient(session, 10, 0);
+    patient(session, 10, 0);
+    session.exchange();
+    patient(session, 10, 0);
     Ok(())
 }
 
-fn time_out_is_not_reached(scene: &mut Scene) -> Result<()> {
-    scene.set_blocking(Receiver, true);
-    scene.set_time_out(Receiver, SO_RCVTIMEO, Duration::from_secs(2));
-    let call = super::wait_all::receiving(scene, 10, 0);
-    scene.meanwhile("recv", call, |scene, _| {
-        let _ = scene.send(Sender, "in time", 0);
+fn time_out_is_not_reached(session: &mut Session) -> Result<()> {
+    session.set_blocking(Receiver, true);
+    session.set_time_out(Receiver, SO_RCVTIMEO, Duration::from_secs(2));
+    let call = super::wait_all::receiving(session, 10, 0);
+    session.meanwhile("recv", call, |session, _| {
+        let _ = session.send(Sender, "in time", 0);
     });
     Ok(())
 }
 
-fn time_out_with_a_part(scene: &mut Scene) -> Result<()> {
-    scene.set_blocking(Receiver, true);
-    scene.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
-    let _ = scene.send(Sender, "part", 0);
-    patient(scene, 10, MSG_WAITALL);
-    patient(scene, 10, MSG_WAITALL);
+fn time_out_with_a_part(session: &mut Session) -> Result<()> {
+    session.set_blocking(Receiver, true);
+    session.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
+    let _ = session.send(Sender, "part", 0);
+    patient(session, 10, MSG_WAITALL);
+    patient(session, 10, MSG_WAITALL);
     Ok(())
 }
 
-fn time_out_then_bytes(scene: &mut Scene) -> Result<()> {
-    scene.set_blocking(Receiver, true);
-    scene.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
+fn time_out_then_bytes(session: &mut Session) -> Result<()> {
+    session.set_blocking(Receiver, true);
+    session.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
     for text in ["one", "two"] {
-        patient(scene, 10, 0);
-        let _ = scene.send(Sender, text, 0);
-        scene.receive(Receiver, 10, 0);
+        patient(session, 10, 0);
+        let _ = session.send(Sender, text, 0);
+        session.receive(Receiver, 10, 0);
     }
     Ok(())
 }
 
-fn time_out_does_not_touch_what_does_not_wait(scene: &mut Scene) -> Result<()> {
-    scene.set_time_out(Receiver, SO_RCVTIMEO, Duration::from_secs(2));
+fn time_out_does_not_touch_what_does_not_wait(session: &mut Session) -> Result<()> {
+    session.set_time_out(Receiver, SO_RCVTIMEO, Duration::from_secs(2));
     let start = Instant::now();
-    scene.receive(Receiver, 10, 0);
-    scene.set_blocking(Receiver, true);
-    scene.receive(Receiver, 10, MSG_DONTWAIT);
+    session.receive(Receiver, 10, 0);
+    session.set_blocking(Receiver, true);
+    session.receive(Receiver, 10, MSG_DONTWAIT);
     let waited = start.elapsed() >= Duration::from_secs(1);
-    scene.note(format!("it waited: {waited}"));
+    session.note(format!("it waited: {waited}"));
     Ok(())
 }
 
-fn time_out_of_several_messages(scene: &mut Scene) -> Result<()> {
-    scene.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
-    let _ = scene.send(Sender, "bytes", 0);
-    scene.set_blocking(Receiver, true);
-    patient(scene, 3, 0);
-    patient(scene, 3, 0);
+fn time_out_of_several_messages(session: &mut Session) -> Result<()> {
+    session.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
+    let _ = session.send(Sender, "bytes", 0);
+    session.set_blocking(Receiver, true);
+    patient(session, 3, 0);
+    patient(session, 3, 0);
     Ok(())
 }
 
-fn several_messages_in_their_own_time(scene: &mut Scene) -> Result<()> {
-    scene.set_blocking(Receiver, true);
-    scene.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
-    let _ = scene.send(Sender, "abcdefgh", 0);
-    let (answer, messages) = sys::receive_messages(scene.fd(Receiver), &[3, 3, 3, 3], 0);
+fn several_messages_in_their_own_time(session: &mut Session) -> Result<()> {
+    session.set_blocking(Receiver, true);
+    session.set_time_out(Receiver, SO_RCVTIMEO, SHORT);
+    let _ = session.send(Sender, "abcdefgh", 0);
+    let (answer, messages) = sys::receive_messages(session.fd(Receiver), &[3, 3, 3, 3], 0);
     let shown: Vec<_> = messages.iter().map(|message| names::bytes(message)).collect();
-    scene.tell(Receiver, format_args!("recvmmsg -> {} {shown:?}", names::answer(answer)));
-    scene.receive(Receiver, 10, MSG_DONTWAIT);
+    session.tell(Receiver, format_args!("recvmmsg -> {} {shown:?}", names::answer(answer)));
+    session.receive(Receiver, 10, MSG_DONTWAIT);
     Ok(())
 }

@@ -7,7 +7,7 @@ use libc::{MSG_ERRQUEUE, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY, S
 
 use crate::Who::{Receiver, Sender};
 use crate::options::{SO_TIMESTAMP, SO_TIMESTAMPING, SO_TIMESTAMPNS, SocketOption};
-use crate::{behaviours, sys, Scene};
+use crate::{behaviours, sys, Session};
 
 behaviours! {
     "socket(7) SO_TIMESTAMP":
@@ -21,14 +21,14 @@ behaviours! {
 }
 
 /// The kernel begins to stamp packets a moment after the first socket asks for it. Sends bytes until one has a stamp.
-fn wait_for_stamps(scene: &mut Scene) {
+fn wait_for_stamps(session: &mut Session) {
     let start = Instant::now();
     let limit = Duration::from_millis(500);
     let stamped = loop {
-        let _ = sys::send(scene.fd(Sender), b"x", 0);
-        let _ = sys::poll(scene.fd(Receiver), libc::POLLIN, 100);
+        let _ = sys::send(session.fd(Sender), b"x", 0);
+        let _ = sys::poll(session.fd(Receiver), libc::POLLIN, 100);
         let mut byte = [0];
-        let (_, extra) = sys::receive_message(scene.fd(Receiver), &mut [sys::piece(&mut byte)], 512, 0);
+        let (_, extra) = sys::receive_message(session.fd(Receiver), &mut [sys::piece(&mut byte)], 512, 0);
         if !extra.control.is_empty() {
             break true;
         }
@@ -37,67 +37,67 @@ fn wait_for_stamps(scene: &mut Scene) {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    scene.note(format!("stamps begin to come: {stamped}"));
+    session.note(format!("stamps begin to come: {stamped}"));
 }
 
-fn stamped(scene: &mut Scene, option: SocketOption, value: u32) {
-    let _ = scene.set(Receiver, option, value);
-    wait_for_stamps(scene);
-    let _ = scene.send(Sender, "stamped", 0);
-    scene.receive_message(Receiver, &[4], 0);
-    scene.receive_message(Receiver, &[100], 0);
-    scene.receive_message(Receiver, &[100], 0);
-    scene.get(Receiver, option);
-    scene.exchange();
+fn stamped(session: &mut Session, option: SocketOption, value: u32) {
+    let _ = session.set(Receiver, option, value);
+    wait_for_stamps(session);
+    let _ = session.send(Sender, "stamped", 0);
+    session.receive_message(Receiver, &[4], 0);
+    session.receive_message(Receiver, &[100], 0);
+    session.receive_message(Receiver, &[100], 0);
+    session.get(Receiver, option);
+    session.exchange();
 }
 
-fn time_stamp_with_each_message(scene: &mut Scene) -> Result<()> {
-    stamped(scene, SO_TIMESTAMP, 1);
+fn time_stamp_with_each_message(session: &mut Session) -> Result<()> {
+    stamped(session, SO_TIMESTAMP, 1);
     Ok(())
 }
 
-fn time_stamp_in_nanoseconds(scene: &mut Scene) -> Result<()> {
-    stamped(scene, SO_TIMESTAMPNS, 1);
+fn time_stamp_in_nanoseconds(session: &mut Session) -> Result<()> {
+    stamped(session, SO_TIMESTAMPNS, 1);
     Ok(())
 }
 
-fn time_stamp_of_two_messages_at_once(scene: &mut Scene) -> Result<()> {
-    let _ = scene.set(Receiver, SO_TIMESTAMPNS, 1);
-    wait_for_stamps(scene);
-    let _ = scene.send(Sender, "one", 0);
-    let _ = scene.send(Sender, "two", 0);
-    scene.receive_message(Receiver, &[100], 0);
+fn time_stamp_of_two_messages_at_once(session: &mut Session) -> Result<()> {
+    let _ = session.set(Receiver, SO_TIMESTAMPNS, 1);
+    wait_for_stamps(session);
+    let _ = session.send(Sender, "one", 0);
+    let _ = session.send(Sender, "two", 0);
+    session.receive_message(Receiver, &[100], 0);
     Ok(())
 }
 
-fn time_stamp_turned_off_again(scene: &mut Scene) -> Result<()> {
-    let _ = scene.set(Receiver, SO_TIMESTAMP, 1);
-    wait_for_stamps(scene);
-    let _ = scene.set(Receiver, SO_TIMESTAMP, 0);
-    let _ = scene.send(Sender, "not stamped", 0);
-    scene.receive_message(Receiver, &[100], 0);
-    scene.exchange();
+fn time_stamp_turned_off_again(session: &mut Session) -> Result<()> {
+    let _ = session.set(Receiver, SO_TIMESTAMP, 1);
+    wait_for_stamps(session);
+    let _ = session.set(Receiver, SO_TIMESTAMP, 0);
+    let _ = session.send(Sender, "not stamped", 0);
+    session.receive_message(Receiver, &[100], 0);
+    session.exchange();
     Ok(())
 }
 
-fn time_stamping_of_what_is_received(scene: &mut Scene) -> Result<()> {
-    stamped(scene, SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE);
+fn time_stamping_of_what_is_received(session: &mut Session) -> Result<()> {
+    stamped(session, SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE);
     Ok(())
 }
 
 /// The stamps of what was sent come through the error queue.
-fn time_stamping_of_what_is_sent(scene: &mut Scene) -> Result<()> {
+fn time_stamping_of_what_is_sent(session: &mut Session) -> Result<()> {
     let flags = SOF_TIMESTAMPING_TX_SCHED
         | SOF_TIMESTAMPING_TX_SOFTWARE
         | SOF_TIMESTAMPING_SOFTWARE
         | SOF_TIMESTAMPING_OPT_ID
         | SOF_TIMESTAMPING_OPT_TSONLY;
-    let _ = scene.set(Sender, SO_TIMESTAMPING, flags);
+    let _ = session.set(Sender, SO_TIMESTAMPING, flags);
     for text in ["one", "two"] {
-        let _ = scene.send(Sender, text, 0);
-        scene.wait(Sender, libc::POLLERR);
-        scene.receive_message(Sender, &[10], MSG_ERRQUEUE);
-        scene.receive(Receiver, 10, 0);
+        let _ = session.send(Sender, text, 0);
+        session.wait(Sender, libc::POLLERR);
+        session.receive_message(Sender, &[10], MSG_ERRQUEUE);
+        session.receive(Receiver, 10, 0);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use anyhow::{Result, ensure};
-use meshaccel_e2e_harness::stage::Pods;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::traffic::{Family, Pair, Service, Shape, events, request, socket};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};

@@ -5,9 +5,9 @@ pub const SOCKETS: &str = "ma_sockets";
 /// Socket storage of every recorded socket: [`crate::redirect::Connection`].
 pub const CONNECTIONS: &str = "ma_connections";
 /// The dirty set: those that every scan looks at, by socket cookie: candidates that have carried enough, and promoted sockets whose
-/// peer is not known. [`crate::redirect::DirtySocket`].
+/// peer is not known. [`crate::redirect::SocketMark`].
 pub const DIRTY: &str = "ma_dirty";
-/// Ring buffer: promoted sockets that are to leave the SOCKHASH, as they are asked to: [`crate::redirect::DirtySocket`].
+/// Ring buffer: promoted sockets that are to leave the SOCKHASH, as they are asked to: [`crate::redirect::SocketMark`].
 pub const LEAVERS: &str = "ma_leavers";
 /// Both ends of recorded connections, by [`crate::redirect::EndId`].
 pub const ENDS: &str = "ma_ends";

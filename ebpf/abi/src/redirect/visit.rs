@@ -66,7 +66,7 @@ pub struct Scanned {
 /// Value of the dirty set: what the next scan visits, by socket cookie.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct DirtySocket {
+pub struct SocketMark {
     /// When it became dirty, in ns of CLOCK_MONOTONIC.
     pub since: u64,
     /// Network namespace of the socket.

@@ -2,8 +2,8 @@
 //! then, and scans come several times a second. So a candidate is visited from when it has carried enough to be judged, for a few
 //! seconds; after that it is left to the full resync, which comes more rarely and turns to it again when it has carried more.
 
+use crate::redirect::benefit::back_at;
 use crate::redirect::evidence::{PATIENCE, READ_FIRST, SEGMENTS_EACH_WAY};
-use crate::redirect::gain::back_at;
 
 /// How long the scan visits a candidate in vain: 4 s, in ns.
 const ATTENTION: u64 = 4_000_000_000;

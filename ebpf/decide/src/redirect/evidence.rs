@@ -5,7 +5,7 @@
 
 use meshaccel_abi::redirect::Reason;
 
-use crate::redirect::gain::GAINS_ONE_WAY;
+use crate::redirect::benefit::GAINS_ONE_WAY;
 
 /// Data segments that must have gone in each direction. Request and response pay back the cost of promotion within
 /// about five exchanges; a connection that has made eight is likely to be a pooled or long-lived one.

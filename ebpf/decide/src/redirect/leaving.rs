@@ -110,7 +110,7 @@ pub fn is_stuck(wanted_for: u64) -> bool {
     wanted_for >= STUCK
 }
 
-/// A [`meshaccel_abi::redirect::DirtySocket`] in a ring buffer, with its header.
+/// A [`meshaccel_abi::redirect::SocketMark`] in a ring buffer, with its header.
 const TOLD: u64 = 40;
 /// A daemon that is there takes what it is told within microseconds.
 const UNHEARD: u64 = 32 * TOLD;
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_long_for_a_daemon_that_does_not_listen() {
-        assert_eq!(TOLD, size_of::<meshaccel_abi::redirect::DirtySocket>() as u64 + 8);
+        assert_eq!(TOLD, size_of::<meshaccel_abi::redirect::SocketMark>() as u64 + 8);
         assert_eq!((waits_for(0), waits_for(31 * TOLD)), (50_000_000, 50_000_000));
         assert_eq!(waits_for(32 * TOLD), 3_000_000);
     }

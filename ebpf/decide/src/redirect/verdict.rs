@@ -22,7 +22,7 @@ pub struct Sender {
     pub enforced: bool,
     /// Whether the TCP path needs a message: see [`crate::redirect::keepalive`].
     pub path: Path,
-    /// Why redirecting is no gain, if it is known to be none: see [`crate::redirect::gain`].
+    /// Why redirecting is no gain, if it is known to be none: see [`crate::redirect::benefit`].
     pub no_gain: Option<Reason>,
     /// Why nothing may be redirected to the peer, from its application's habits: see [`crate::redirect::habits`].
     pub peer_refuses: Option<Reason>,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use meshaccel_abi::redirect::visit::{
     DIRTY, GATED, GONE, IS_PAIRED, IS_PROMOTED, OUTCOME, PENDING, PENDING_GATE, RESYNC, SCAN, WAKE,
 };
-use meshaccel_abi::redirect::{DirtySocket, EndId, names};
+use meshaccel_abi::redirect::{EndId, SocketMark, names};
 use meshaccel_bpf::iterator::IteratorError;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::sys::bpf;
@@ -113,7 +113,7 @@ impl Visits {
     /// Pairs and promotes those that are dirty.
     pub fn scan(&self, namespaces: &Namespaces) -> Result<Visited, IteratorError> {
         let start = ThreadTime::now();
-        let dirty: Vec<(u64, DirtySocket)> = bpf::read_hash(self.dirty.as_fd()).map_err(failed)?;
+        let dirty: Vec<(u64, SocketMark)> = bpf::read_hash(self.dirty.as_fd()).map_err(failed)?;
         let mut visited = Visited::default();
         let dirty = dirty.into_iter().map(|(socket, mark)| (NetnsCookie(mark.netns_cookie), mark.id, socket));
         let took = self.visit_all(dirty, namespaces, SCAN, |cookie, socket, outcome| match outcome & OUTCOME {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use meshaccel_crds::MeshAccelerationSpec;
-use meshaccel_model::{Located, NodeIdentity, Place, PodName, Refused};
+use meshaccel_model::{Located, NodeIdentity, Origin, PodName, Refused};
 
 use super::*;
 use crate::pods::SlotTally;
@@ -17,7 +17,7 @@ fn object(name: &str, node: &str, deleting: bool) -> Located<MeshAcceleration> {
     object.metadata.uid = Some(format!("uid-{name}"));
     object.metadata.generation = Some(3);
     object.metadata.deletion_timestamp = deleting.then_some(Time(Timestamp::UNIX_EPOCH));
-    Located { object: Arc::new(object), place: Arc::new(Place::default()) }
+    Located { object: Arc::new(object), origin: Arc::new(Origin::default()) }
 }
 
 fn pod(name: &str, acceleration: &str, state: PodState, promoted: u64) -> PodStatus {

@@ -138,7 +138,7 @@ impl Conflict<'_> {
         };
         let verb = if others == 0 { "stays" } else { "stay" };
         let (loser_name, winner_name) = (acceleration_name(loser), acceleration_name(winner));
-        let winner_file = match winner.place.file.as_str() {
+        let winner_file = match winner.origin.file.as_str() {
             "" => String::new(),
             file => format!(" ({file})"),
         };
@@ -172,7 +172,7 @@ fn labels_of(namespace: &Namespace) -> Option<(&str, Labels)> {
 
 fn problem(acceleration: &Located<MeshAcceleration>, field: &str, message: String) -> Problem {
     Problem {
-        file: acceleration.place.file.clone(),
+        file: acceleration.origin.file.clone(),
         line: acceleration.line(field),
         field: Some(field.to_owned()),
         object: Some(format!("{} {}", names::KIND, acceleration_name(acceleration))),

@@ -69,7 +69,7 @@ impl Places {
             }
         }
         let field = field(annotation);
-        let written = Written { file: pod.place.file.clone(), line: pod.line(&field), field };
+        let written = Written { file: pod.origin.file.clone(), line: pod.line(&field), field };
         Ok(Placement { location, written })
     }
 }
@@ -130,7 +130,7 @@ fn mistake(pod: &Located<Pod>, annotation: &str, message: String, problems: &mut
     let field = field(annotation);
     let sentence = format!("annotation {annotation}: {message}");
     problems.push(Problem {
-        file: pod.place.file.clone(),
+        file: pod.origin.file.clone(),
         line: pod.line(&field),
         field: Some(field),
         object: Some(format!("Pod {}/{}", namespace_of(pod), name_of(pod))),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
-use meshaccel_model::{NodeIdentity, Place};
+use meshaccel_model::{NodeIdentity, Origin};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ mod laws;
 fn located<T: DeserializeOwned>(file: &str, object: Value) -> Located<T> {
     let object = serde_json::from_value(object).expect("the tests hold objects of the right types");
     let lines = [(String::new(), 1), ("spec".to_owned(), 5)].into_iter().collect();
-    Located { object: Arc::new(object), place: Arc::new(Place { file: file.to_owned(), lines }) }
+    Located { object: Arc::new(object), origin: Arc::new(Origin { file: file.to_owned(), lines }) }
 }
 
 /// A pod with a network namespace of its own.

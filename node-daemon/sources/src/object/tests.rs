@@ -203,8 +203,8 @@ fn only_upper_lines_are_kept() {
     let objects = read("f.yaml", &acceleration("  redirect: {limits: {maxMessagesInFlight: 3}}\n  podSelector: {}\n"));
     let objects = objects.unwrap();
     let Object::Acceleration(located) = &objects[0] else { panic!("{objects:?}") };
-    assert!(located.place.lines.contains_key("spec.redirect.limits"));
-    assert!(!located.place.lines.contains_key("spec.redirect.limits.maxMessagesInFlight"));
+    assert!(located.origin.lines.contains_key("spec.redirect.limits"));
+    assert!(!located.origin.lines.contains_key("spec.redirect.limits.maxMessagesInFlight"));
     assert_eq!(located.line("spec.redirect.limits.maxMessagesInFlight"), Some(6));
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use aya::maps::{MapData, RingBuf};
-use meshaccel_abi::redirect::{DirtySocket, EndId};
+use meshaccel_abi::redirect::{EndId, SocketMark};
 use meshaccel_model::NetnsCookie;
 
 /// Held for a moment only, never while a program runs: the thread that has it may be on the processor of somebody who waits
@@ -18,7 +18,7 @@ impl State {
     /// Those whose time has come, and those that are asked for now: somebody waits for them, perhaps for the second time.
     pub fn take_due(&mut self, now: Instant) -> Vec<Pending> {
         while let Some(mark) = self.ring.next() {
-            let Ok(mark) = bytemuck::try_pod_read_unaligned::<DirtySocket>(&mark) else { continue };
+            let Ok(mark) = bytemuck::try_pod_read_unaligned::<SocketMark>(&mark) else { continue };
             let (id, netns) = (mark.id, NetnsCookie(mark.netns_cookie));
             let new = Pending { id, netns, attempts: 0, gates: false, first: now, due: now };
             self.pending.entry(id).or_insert(new).due = now;

@@ -5,12 +5,12 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_mesh::sweep;
 
+use super::fixture::Fixture;
 use super::outcome::Outcomes;
-use super::place::Place;
 use super::suite::{self, Parts, Suite};
 use super::verdict;
 
@@ -23,7 +23,7 @@ pub fn compare(name: &'static str, suite: &dyn Suite, promotion: Promotion) -> R
     // The first pod is the one that the daemon knows.
     let pods = Pods::new(2)?;
     let daemon = pods.accelerate_first(promotion)?;
-    let (inside, outside) = (Place::new("inside", pods.netns(0))?, Place::new("outside", pods.netns(1))?);
+    let (inside, outside) = (Fixture::new("inside", pods.netns(0))?, Fixture::new("outside", pods.netns(1))?);
     let start = Instant::now();
     let (before, after) = std::thread::scope(|scope| {
         let before = scope.spawn(|| once(name, suite, &outside));
@@ -54,7 +54,7 @@ pub fn compare(name: &'static str, suite: &dyn Suite, promotion: Promotion) -> R
 }
 
 /// The run outside, made once in this process.
-fn once(name: &'static str, suite: &dyn Suite, place: &Place<'_>) -> Result<Parts> {
+fn once(name: &'static str, suite: &dyn Suite, place: &Fixture<'_>) -> Result<Parts> {
     let mut known = OUTSIDE.lock().map_err(|_| anyhow!("an earlier test panicked"))?;
     let known = known.get_or_insert_default();
     if let Some(parts) = known.get(name) {

@@ -7,7 +7,7 @@ use core::ptr::{read_volatile, write_volatile};
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use meshaccel_abi::redirect::connection::{LOOKS_EVERY, PEER_READY, SAYS_EVERY};
 use meshaccel_abi::redirect::{Connection, Reason};
-use meshaccel_decide::redirect::gain;
+use meshaccel_decide::redirect::benefit;
 
 use crate::leaving::want;
 use crate::maps::ma_ends;
@@ -48,7 +48,7 @@ fn look(connection: &mut Connection) {
         connection.gain.one_way_bytes = bytes;
     }
     let bytes = bytes.wrapping_sub(connection.gain.one_way_bytes);
-    if let Some(reason) = gain::none(connection.gain.one_way_looks, bytes, connection.gain.passed_looks) {
+    if let Some(reason) = benefit::none(connection.gain.one_way_looks, bytes, connection.gain.passed_looks) {
         give_up(connection, reason);
     }
 }

@@ -1,7 +1,7 @@
 //! Where a behaviour plays: both sockets of one connection as raw descriptors, and the trace of what was seen.
 //!
 //! The calls themselves are in [`super::calls`]. Every call that hands something to the kernel waits until it has arrived
-//! ([`Scene::settle`]), so that what is seen next depends on the sockets and not on the scheduler.
+//! ([`Session::settle`]), so that what is seen next depends on the sockets and not on the scheduler.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
@@ -43,10 +43,10 @@ impl Who {
 
 /// One connection, ready for a behaviour.
 #[derive(Debug)]
-pub struct Scene {
+pub struct Session {
     ends: [Option<OwnedFd>; 2],
     trace: Vec<String>,
-    /// What each end's TCP had sent more than the other's had received when the scene began: nothing was under way then.
+    /// What each end's TCP had sent more than the other's had received when the session began: nothing was under way then.
     offset: [i64; 2],
     /// What each end's TCP had sent when it was last asked.
     sent: [i64; 2],
@@ -69,30 +69,30 @@ pub struct Info {
     not_sent: u32,
 }
 
-impl Scene {
-    /// A scene on this connection; the client is the sender, or the receiver.
+impl Session {
+    /// A session on this connection; the client is the sender, or the receiver.
     pub fn new(pair: Pair, client_sends: bool) -> Result<Self> {
         let Pair { client, server } = pair;
         let (sender, receiver) = if client_sends { (client, server) } else { (server, client) };
         let ends = [Some(sender.stream.into()), Some(receiver.stream.into())];
-        let mut scene =
+        let mut session =
             Self { ends, trace: Vec::new(), offset: [0; 2], sent: [0; 2], made: 0, held: false, full: false };
         for who in Who::BOTH {
-            let sent = scene.info(who).context("TCP_INFO failed")?.sent;
-            scene.offset[who as usize] = sent - scene.info(who.other()).context("TCP_INFO failed")?.received;
-            scene.sent[who as usize] = sent;
+            let sent = session.info(who).context("TCP_INFO failed")?.sent;
+            session.offset[who as usize] = sent - session.info(who.other()).context("TCP_INFO failed")?.received;
+            session.sent[who as usize] = sent;
             // The harness lets blocking calls wait for long; here every call comes back in time.
             let limit = libc::timeval {
                 tv_sec: LIMIT.as_secs() as libc::time_t,
                 tv_usec: LIMIT.subsec_micros() as libc::suseconds_t,
             };
-            sys::set(scene.fd(who), libc::SOL_SOCKET, libc::SO_RCVTIMEO, &limit)?;
-            sys::set(scene.fd(who), libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit)?;
+            sys::set(session.fd(who), libc::SOL_SOCKET, libc::SO_RCVTIMEO, &limit)?;
+            sys::set(session.fd(who), libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit)?;
             // Nagle's algorithm holds a second small message until the first is acknowledged: a matter of time only,
             // and nothing that anybody may rely on.
-            sys::set(scene.fd(who), libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
+            sys::set(session.fd(who), libc::IPPROTO_TCP, libc::TCP_NODELAY, &1i32)?;
         }
-        Ok(scene)
+        Ok(session)
     }
 
     /// The descriptor of an end, -1 when it has been closed.
@@ -100,7 +100,7 @@ impl Scene {
         self.ends[who as usize].as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// Takes an end's descriptor out of the scene.
+    /// Takes an end's descriptor out of the session.
     pub fn take(&mut self, who: Who) -> Option<OwnedFd> {
         self.ends[who as usize].take()
     }
@@ -110,7 +110,7 @@ impl Scene {
         self.ends[who as usize] = Some(fd);
     }
 
-    /// The scene goes on with a new connection: nothing of it is under way.
+    /// The session goes on with a new connection: nothing of it is under way.
     pub fn adopt(&mut self, who: Who, fd: OwnedFd) {
         self.replace(who, fd);
         for who in Who::BOTH {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::audit::{self, Audit};
 
 /// Everything that a measurement stands on.
-pub struct Place<'a> {
+pub struct ControlPlane<'a> {
     pub cluster: &'a Cluster,
     /// Logs and credentials.
     pub folder: &'a Path,
@@ -27,7 +27,7 @@ pub struct Place<'a> {
 }
 
 /// Has a cluster of its own for `body`.
-pub fn with<T>(body: impl FnOnce(Place<'_>) -> Result<T>) -> Result<T> {
+pub fn with<T>(body: impl FnOnce(ControlPlane<'_>) -> Result<T>) -> Result<T> {
     let folder: TempDir = tempfile::Builder::new().prefix("meshaccel-scale-").tempdir()?;
     let audit = Audit::prepare(folder.path())?;
     let arguments = audit.arguments();
@@ -43,7 +43,7 @@ pub fn with<T>(body: impl FnOnce(Place<'_>) -> Result<T>) -> Result<T> {
     // Established is said a moment before the objects are served.
     wait::wait_for(PATIENCE, "the objects to be served", || cluster.kubectl(&["get", "ma,na"]))?;
     let operator = credentials(cluster, folder.path(), audit::OPERATOR, &[])?;
-    body(Place { cluster, folder: folder.path(), audit, operator })
+    body(ControlPlane { cluster, folder: folder.path(), audit, operator })
 }
 
 /// A kubeconfig with a fresh token of a ServiceAccount; `bound`: options that bind it to an object.

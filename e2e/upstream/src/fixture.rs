@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 /// A namespace under a name for messages.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Fixture<'a> {
     pub name: &'static str,
     netns: &'a Netns,
     folder: TempDir,
@@ -41,7 +41,7 @@ pub struct Ran {
     pub folder: PathBuf,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Fixture<'a> {
     pub fn new(name: &'static str, netns: &'a Netns) -> Result<Self> {
         // Short: the path of a Unix socket below it must fit into 108 bytes.
         let folder = tempfile::Builder::new().prefix(&format!("ma-{}-", std::process::id())).tempdir()?;

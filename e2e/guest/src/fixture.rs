@@ -3,9 +3,9 @@
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::manifest::{Manifests, Promotion, accelerate_everything};
 use meshaccel_e2e_harness::netns::Netns;
-use meshaccel_e2e_harness::stage::{NAMESPACE, Pods};
 use meshaccel_e2e_harness::traffic::{Family, Pair, Service, request};
 use meshaccel_e2e_harness::wait::wait_for;
 
@@ -16,12 +16,12 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 const SIDECAR: u16 = 15001;
 
 #[derive(Debug)]
-pub struct Place {
+pub struct Fixture {
     pods: Pods,
     one_way: bool,
 }
 
-impl Place {
+impl Fixture {
     pub fn new() -> Result<Self> {
         Ok(Self { pods: Pods::new(2)?, one_way: false })
     }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use meshaccel_e2e_harness::daemon::Daemon;
+use meshaccel_e2e_harness::fixture::Pods;
 use meshaccel_e2e_harness::manifest::Promotion;
-use meshaccel_e2e_harness::stage::Pods;
 use meshaccel_e2e_harness::traffic::{Pair, request};
 use meshaccel_e2e_harness::wait;
 
-use super::{Scene, sys};
+use super::{Session, sys};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Two pods, of which a daemon knows one, and the role that the clients play.
-pub struct Theatre {
+pub struct Fixture {
     pods: Pods,
     daemon: Daemon,
     client_sends: bool,
@@ -24,7 +24,7 @@ pub struct Theatre {
     _stamps: std::net::UdpSocket,
 }
 
-impl Theatre {
+impl Fixture {
     pub fn open(promotion: Promotion) -> Result<Self> {
         let pods = Pods::new(2)?;
         let daemon = pods.accelerate_first(promotion)?;
@@ -35,10 +35,10 @@ impl Theatre {
     }
 
     /// A connection that nobody redirects.
-    pub fn plain(&self) -> Result<Scene> {
+    pub fn plain(&self) -> Result<Session> {
         let mut pair = self.pods.pair(1)?;
         request::by_hand(&mut pair, 12, 64)?;
-        Scene::new(pair, self.client_sends)
+        Session::new(pair, self.client_sends)
     }
 
     /// Connections that are redirected both ways, each with a listener of its own (what a daemon learns of one port
@@ -49,8 +49,8 @@ impl Theatre {
         Ok(pairs)
     }
 
-    /// A scene on a warm connection, once the messages of this very moment have been redirected both ways.
-    pub fn redirected(&self, mut pair: Pair) -> Result<Scene> {
+    /// A session on a warm connection, once the messages of this very moment have been redirected both ways.
+    pub fn redirected(&self, mut pair: Pair) -> Result<Session> {
         wait::wait_for(LIMIT, "both directions to be redirected right now", || {
             let before = self.daemon.sent_redirected(&pair)?;
             request::by_hand(&mut pair, 1, 64)?;
@@ -58,6 +58,6 @@ impl Theatre {
             ensure!(after[0] > before[0] && after[1] > before[1], "redirected {before:?}, then {after:?}");
             Ok(())
         })?;
-        Scene::new(pair, self.client_sends)
+        Session::new(pair, self.client_sends)
     }
 }
