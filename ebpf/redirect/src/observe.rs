@@ -119,7 +119,7 @@ pub fn look(file: Other, socket: Other, habit: u32) -> Option<u32> {
     // One that has received nothing yet is being set up: so does a connect with a time-out, after which it stays as it is.
     let Some((id, record)) = end else {
         if habit != TOGGLES || has_received(socket)? {
-            learn(slot, port_of_unknown(socket, netns_cookie)?, habit);
+            learn(slot, port_of_unknown(socket, netns_cookie, habit)?, habit);
         }
         return None;
     };
@@ -169,12 +169,18 @@ pub fn end(socket: Other, cookie: u64) -> Option<(EndId, *mut EndRecord)> {
 }
 
 /// The port of a connection that is not recorded: the one that is not of the range from which the kernel picks (32768 and
-/// higher, by default).
+/// higher, by default). Where the two look alike (a server on a picked port, a wider range) a client's own port may be taken for it,
+/// and so many of these would be remembered that all ports of the pod were suspected. So only of what may be seen too late the
+/// next time: redirected bytes that wait are lost to splice(2), and to receive calls with such flags; who asks or toggles is served
+/// rightly whenever it is seen.
 #[inline(always)]
-fn port_of_unknown(socket: Other, netns_cookie: u64) -> Option<PortKey> {
+fn port_of_unknown(socket: Other, netns_cookie: u64, habit: u32) -> Option<PortKey> {
     const PICKED: u16 = 32_768;
     let local: u16 = socket.read(offset!(local_port))?;
     let remote = u16::from_be(socket.read(offset!(remote_port))?);
+    if (local < PICKED) == (remote < PICKED) && habit & (ASKS | TOGGLES) != 0 {
+        return None;
+    }
     let (port, role) = if local < PICKED || remote >= PICKED { (local, Role::Passive) } else { (remote, Role::Active) };
     Some(PortKey { netns_cookie, port, role: role as u16, zero: 0 })
 }
