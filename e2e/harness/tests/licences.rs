@@ -42,10 +42,7 @@ fn every_dependency_has_an_allowed_licence() -> Result<()> {
         let expression = spdx::Expression::parse_mode(licence, spdx::ParseMode::LAX)
             .with_context(|| format!("{name}: {licence}"))?;
         // With an exception or without: as in `Apache-2.0 WITH LLVM-exception`.
-        let is_allowed = |one: &spdx::LicenseReq| {
-            let told = one.to_string();
-            allowed.iter().any(|allowed| *allowed == told)
-        };
+        let is_allowed = |one: &spdx::LicenseReq| allowed.contains(&one.to_string());
         if !expression.evaluate(is_allowed) {
             wrong.push(format!("{name}: {licence}"));
         }
