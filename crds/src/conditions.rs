@@ -45,15 +45,15 @@ pub mod node {
 
     /// Ready: programs run, every selected pod is accelerated.
     pub const ACTIVE: &str = "Active";
-    /// Ready: no MeshAcceleration names this node, and nothing is loaded.
+    /// Ready: no MeshAcceleration chooses this node, and nothing is loaded.
     pub const IDLE: &str = "Idle";
     /// Not ready: some selected pods are not accelerated.
     pub const PARTLY: &str = "Partly";
-    /// Not ready: the node's kernel lacks something, which the message names with the version that has it.
+    /// Not ready: the node's kernel lacks something, or refuses a program; the message says what is known of it, and what to do.
     pub const KERNEL_UNSUPPORTED: &str = "KernelUnsupported";
     /// Not ready: a capability is missing, or the kernel's lockdown or a security module is in the way.
     pub const NOT_PERMITTED: &str = "NotPermitted";
-    /// Not ready: a file system is not mounted where it must be.
+    /// Not ready: no bpffs, or not the node's whole cgroup v2 hierarchy, is mounted where the daemon looks; the message says which.
     pub const MOUNT_MISSING: &str = "MountMissing";
     /// Not ready: the programs cannot be loaded or removed, for another reason.
     pub const FAILED: &str = "Failed";

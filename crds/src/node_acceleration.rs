@@ -127,11 +127,11 @@ pub struct NodeAccelerationStatus {
     pub accelerations: Vec<Share>,
 }
 
-/// Something that the kernel cannot do.
+/// Something that does not work on this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// What was tried.
+    /// What does not work, such as "promote a running connection", or what is missing.
     #[serde(default)]
     #[schemars(length(max = rules::MAX_MESSAGE))]
     pub what: String,

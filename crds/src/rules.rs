@@ -15,23 +15,24 @@ pub const MAX_EXCLUDED_PORTS: usize = 16;
 pub const MAX_UID: i64 = 4_294_967_294;
 /// Longest text of an IP address (INET6_ADDRSTRLEN less its NUL).
 pub const MAX_ADDRESS: usize = 45;
-/// Fewest bytes in flight: one page, less would stop ordinary messages.
+/// Lowest `maxBytesInFlight`: 4 KiB, one page. With less, ordinary messages would take TCP. (In flight: redirected, and not read yet, in
+/// one direction of one connection.)
 pub const MIN_BYTES_IN_FLIGHT: u32 = 4096;
-/// Most bytes in flight of one connection, 16 MiB: they are kernel memory that the pod does not pay for in time.
+/// Highest `maxBytesInFlight`: 16 MiB. They are kernel memory that the pod does not pay for in time.
 pub const MAX_BYTES_IN_FLIGHT: u32 = 16 * 1024 * 1024;
-/// Bytes in flight unless stated otherwise, 256 KiB.
+/// Default of `maxBytesInFlight`: 1 MiB.
 pub const DEFAULT_BYTES_IN_FLIGHT: u32 = 1 << 20;
-/// Fewest messages in flight.
+/// Lowest `maxMessagesInFlight`.
 pub const MIN_MESSAGES_IN_FLIGHT: u32 = 1;
-/// Most messages in flight of one connection.
+/// Highest `maxMessagesInFlight`.
 pub const MAX_MESSAGES_IN_FLIGHT: u32 = 1024;
-/// Messages in flight unless stated otherwise.
+/// Default of `maxMessagesInFlight`.
 pub const DEFAULT_MESSAGES_IN_FLIGHT: u32 = 256;
 /// Most `matchExpressions` in one selector. The API server wants a bound to price the CEL rule on each of them.
 pub const MAX_MATCH_EXPRESSIONS: usize = 16;
 /// Most `values` in one requirement, for the same reason.
 pub const MAX_REQUIREMENT_VALUES: usize = 64;
-/// Longest label key: 253 of prefix, a slash, 63 of name.
+/// Longest label key, in characters as JSON schema counts them, like the lengths below: 253 of prefix, a slash, 63 of name.
 pub const MAX_LABEL_KEY: usize = 317;
 /// Longest label value.
 pub const MAX_LABEL_VALUE: usize = 63;
@@ -58,7 +59,7 @@ pub struct Rule {
     pub field_path: Option<&'static str>,
 }
 
-/// On the spec: which pods are meant must be written down, though it may be written as "all".
+/// On the spec: `podSelector`, `namespaceSelector` or both must be written; `{}` chooses everything.
 pub const SOME_SELECTOR: Rule = Rule {
     rule: "has(self.podSelector) || has(self.namespaceSelector)",
     message: "write podSelector, namespaceSelector or both ({} chooses everything)",

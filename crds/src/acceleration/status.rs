@@ -39,7 +39,7 @@ pub struct MeshAccelerationStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeCounts {
-    /// Nodes that the object names.
+    /// Nodes that nodeSelector chooses. Those that are neither ready nor degraded have not reported this generation as in force.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub desired: i64,

@@ -57,11 +57,11 @@ pub enum Phase {
     /// Not yet in force.
     #[default]
     Pending,
-    /// In force for every pod that it selects here.
+    /// In force for every pod that it selects here, apart from those counted in skippedPods.
     Programmed,
     /// Not in force, or not for every pod; message says why.
     Degraded,
-    /// It is being deleted or does not name this node any more: its connections are going back to TCP.
+    /// It is being deleted or does not choose this node any more: its connections are going back to TCP.
     Releasing,
     /// Nothing of it is left here.
     Released,

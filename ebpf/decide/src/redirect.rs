@@ -9,7 +9,7 @@
 //! * [`keepalive`] must this message take TCP so that the path stays alive
 //! * [`quota`] how many records a pod may have
 //! * [`eligibility`] is this candidate worth a visit now
-//! * [`evidence`] is this connection worth promoting; [`gain`] does it gain once it is; [`port_history`] is its port worth recording
+//! * [`evidence`] is this connection worth promoting; [`benefit`] does it gain once it is; [`port_history`] is its port worth recording
 
 pub mod benefit;
 pub mod demands;

@@ -1,4 +1,5 @@
-//! What a capability owes the daemon: the daemon knows when, the capability what.
+//! A capability is one feature of the daemon, such as redirection (not a capability of Linux). The daemon knows when, the capability
+//! what.
 
 use std::pin::Pin;
 
@@ -9,8 +10,8 @@ use crate::Objects;
 /// Something that takes its time. It may be dropped at any of its waits, and is then begun anew.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// One capability of the daemon. It observes, plans and applies for itself; no other capability knows of it, and one that cannot run on this
-/// kernel says so and leaves the others alone.
+/// One capability of the daemon. It observes, plans and applies for itself; no other capability knows of it, and one that cannot run on
+/// this kernel says so and leaves the others alone.
 pub trait Capability {
     /// As in its folder of pins.
     fn name(&self) -> &'static str;
@@ -57,7 +58,7 @@ pub enum Turn {
     Removed,
 }
 
-/// Why the programs of a capability cannot be installed, or not removed.
+/// Why the programs of a [`Capability`] cannot be installed, or cannot be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The condition's.

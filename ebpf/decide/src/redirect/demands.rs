@@ -88,7 +88,7 @@ pub fn sender(sending: &Sending) -> Result<(), Reason> {
 ///
 /// # Errors
 /// What the reader asks for that the redirected queue does not serve: [`Reason::InAnotherSockmap`], [`Reason::ReaderOptions`] or
-/// [`Reason::BlockingReader`].
+/// [`Reason::BlockingReader`]; [`Reason::Candidate`] while the connection is not accepted yet, so that nobody knows its descriptor.
 #[inline(always)]
 pub fn reader(reading: &Reading, blocking_waits: bool) -> Result<(), Reason> {
     if reading.diverted {

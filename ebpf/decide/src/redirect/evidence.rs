@@ -32,7 +32,7 @@ pub const PATIENCE: u32 = 64;
 /// rest with splice(2).
 pub const READ_FIRST: u32 = 4;
 
-/// What TCP counted for one socket.
+/// What [`worth`] judges a socket by: what TCP has counted, who reads at each end, and how earlier connections of its port did.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence {
     /// `tcp_sock.data_segs_in`

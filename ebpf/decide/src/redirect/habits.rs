@@ -10,7 +10,8 @@ use meshaccel_abi::redirect::offsets::{FIONREAD_BOTH, FIONREAD_REDIRECTED};
 /// What the kernel does with sockets in a SOCKHASH, and lets us see.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
-    /// `FIONREAD_*`: what an application is told that asks how many bytes wait.
+    /// Which bytes FIONREAD counts on a socket in a SOCKHASH: [`FIONREAD_BOTH`], [`FIONREAD_REDIRECTED`] or
+    /// [`FIONREAD_TCP`](meshaccel_abi::redirect::offsets::FIONREAD_TCP).
     pub fionread: u32,
     /// A blocking receive call waits on after a wake-up without bytes.
     pub blocking_waits: bool,

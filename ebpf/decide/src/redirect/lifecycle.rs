@@ -11,8 +11,8 @@
 //!                 decided: no call of the peer, nothing queued
 //! ```
 //!
-//! *Promoted* is early (before it was accepted: nobody can be blocked on its TCP queue) or late. A reason to leave ([`Step::Leave`], or what
-//! sk_msg and those that watch applications have seen) makes it *wanted*; how it gets from there to Candidate without a byte being lost is
+//! *Promoted* is early (before it was accepted: nobody can be blocked on its TCP queue) or late. A reason to leave ([`Step::Leave`], or
+//! what sk_msg and those that watch applications have seen) makes it *wanted*; how it gets from there to Candidate without a byte being lost is
 //! in [`leaving`](crate::redirect::leaving). At any of them the kernel may take a socket away; its record says where it was.
 
 use meshaccel_abi::redirect::Reason;

@@ -32,9 +32,9 @@ pub struct Sender {
     pub blocking_waits: bool,
     /// Bytes that this end's TCP has received and not acknowledged.
     pub unacknowledged: u32,
-    /// Bytes that it has received since this end's last message.
+    /// Bytes that this end's TCP has received since the last message that this end sent.
     pub received: u32,
-    /// [`Reason`] of that message's verdict.
+    /// [`Reason`] of the verdict on the last message that this end sent.
     pub last_verdict: u32,
     /// `PEER_*`.
     pub peer_state: u32,
