@@ -9,7 +9,7 @@
 //! * [`fixture`] the pod in which it plays
 //! * [`flags`] receive calls that only TCP serves
 //! * [`found`] what the daemon's own probe found; [`web`] nginx, and a client that compares every byte
-//! * [`messages`] what the kernel may not have written
+//! * [`host`] the other side: which kernels there are, and booting one
 
 pub mod boot;
 pub mod fixture;

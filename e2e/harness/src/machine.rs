@@ -1,4 +1,4 @@
-//! What the kernel keeps of all that, and whether it has complained.
+//! What the kernel keeps after very many connections, and whether it has complained.
 
 use std::time::Duration;
 

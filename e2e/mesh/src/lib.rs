@@ -5,10 +5,11 @@
 //! * [`interception`] Istio's and Linkerd's rules; [`envoy`] the sidecars; `certificates` who they are
 //! * [`servers`] nginx, redis, PostgreSQL, iperf3; [`talk`] small servers and clients of our own; [`files`] what nginx
 //!   serves and how its bytes are checked
-//! * [`parts`] where real programs are found; [`sweep`] what a killed run left; [`ports`] who listens where
+//! * [`generator`] load of somebody else's programs; [`exercise`] all kinds of traffic through a mesh, once
+//! * [`sweep`] what a killed run left; [`ports`] who listens where; [`accelerate`] how a daemon is told of a mesh
 //!
 //! A mesh is whole: it owns its own node (a third namespace), so any number can run side by side, and dropping it
-//! leaves nothing. Acceleration is no concern of this module: it makes the traffic, others accelerate it.
+//! leaves nothing. A mesh itself is not accelerated: it makes the traffic, others accelerate it.
 
 pub mod accelerate;
 pub mod certificates;
