@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use aya::maps::{Map, MapData, RingBuf};
 use meshaccel_abi::redirect::names;
 use meshaccel_e2e_harness::both_promotions;
 use meshaccel_e2e_harness::bpf::count_keys;
@@ -21,6 +22,7 @@ both_promotions!(
     a_close_without_a_word_ends_the_other_side,
     a_closed_connection_leaves_though_its_descriptors_stay_open,
     a_closed_connection_leaves_when_the_last_redirected_byte_is_read,
+    a_closed_connection_leaves_though_who_was_told_of_it_forgot,
 );
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -200,4 +202,41 @@ fn a_closed_connection_leaves_when_the_last_redirected_byte_is_read(promotion: P
         ensure!(after == (Some(libc::ECONNRESET), Some(libc::EPIPE)), "{after:?}");
     }
     Ok(())
+}
+
+/// A daemon that is killed takes with it what it has been told, and one that has tried for half a minute gives up: the next full
+/// resync tells again.
+fn a_closed_connection_leaves_though_who_was_told_of_it_forgot(promotion: Promotion) -> Result<()> {
+    for arguments in WAYS {
+        let pods = Pods::new(1)?;
+        let manifest = accelerate_everything(NAMESPACE).promotion(promotion);
+        let mut daemon = pods.accelerate_with(&manifest, arguments)?;
+        let mut pairs = pods.pairs(0, Family::V4, 3)?;
+        daemon.warm_all(&mut pairs)?;
+        daemon.kill9()?;
+        let mut staying = Vec::new();
+        for Pair { mut client, server } in pairs {
+            client.send(3000)?;
+            socket::reset(client.stream)?;
+            staying.push(server);
+        }
+        ensure!(forget_announcements(&daemon)? >= staying.len(), "nobody was told of closed sockets");
+        for end in &mut staying {
+            end.receive(3000)?;
+        }
+        ensure!(holds(&daemon)? == [3, 3], "{:?}", holds(&daemon)?);
+        daemon.restart()?;
+        wait_until_it_holds(&daemon, [0, 0])?;
+    }
+    Ok(())
+}
+
+/// Takes from the ring what the daemon was to be told. Gives how much that was.
+fn forget_announcements(daemon: &Daemon) -> Result<usize> {
+    let mut ring = RingBuf::try_from(Map::RingBuf(MapData::from_pin(daemon.layout()?.join(names::LEAVERS))?))?;
+    let mut announcements = 0;
+    while ring.next().is_some() {
+        announcements += 1;
+    }
+    Ok(announcements)
 }

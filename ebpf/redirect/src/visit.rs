@@ -25,7 +25,7 @@ use meshaccel_decide::redirect::eligibility;
 use meshaccel_decide::redirect::lifecycle::{Step, step};
 use meshaccel_decide::redirect::side::side;
 
-use crate::leaving::{self, leave, want};
+use crate::leaving::{self, announce, leave, want};
 use crate::lifecycle::Visited;
 use crate::maps::{address, ma_dirty, ma_ends, ma_sockets};
 use crate::promote::enter;
@@ -162,7 +162,13 @@ fn is_over(socket: u64, id: EndId, record: *mut EndRecord, purpose: u32) -> Opti
             if purpose == LEAVE || purpose == REMOVED || purpose == GATED {
                 return None;
             }
+            // SAFETY: as above.
+            let is_known = unsafe { read_volatile(&raw const (*record).wanted) } != 0;
             want(&id, Reason::Closed as u32);
+            if is_known && (purpose == RESYNC || purpose == SWEEP) {
+                // Whoever was told of it may have ended since, or given up on bytes that nobody read.
+                announce(&id, record);
+            }
             return Some(DONE | IS_PROMOTED);
         }
     }
