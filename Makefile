@@ -17,7 +17,7 @@ $(if $(filter-out istio,$(MESH)),$(error MESH=$(MESH) is unknown: MESH=istio, or
 .PHONY: help build demo test test-unit test-kernel test-mesh test-upstream test-stacks test-stacks-quick test-cluster \
 	test-istio test-kernels test-kernels-smoke boot-kernels guests bench bench-here bench-istio scale lint deny crds images \
 	cluster cluster-down clean setup-build setup-mesh setup-upstream setup-stacks setup-stacks-quick setup-cluster \
-	setup-kernels soak
+	setup-kernels soak test-cluster-beside-kernels
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -62,8 +62,8 @@ demo: ## Two real pods with Envoys, before and after: a table and a picture
 test: ## All tests: pure ones on the host, then the kernel's, real Envoys, other projects', a real Kubernetes, the extremes of kernels (root)
 	@scripts/check-machine.sh
 	@$(MAKE) --no-print-directory build setup-mesh setup-upstream setup-stacks-quick setup-cluster images guests
-	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-upstream test-stacks-quick test-cluster \
-		boot-kernels
+	@$(MAKE) --no-print-directory --keep-going test-unit test-kernel test-mesh test-upstream test-stacks-quick \
+		test-cluster-beside-kernels
 
 test-unit: ## Unit and property tests: seconds
 	@echo "[test] units and properties"
@@ -98,6 +98,10 @@ test-cluster: ## A real Kubernetes: its API server, its kubelet, pods behind Env
 	@$(MAKE) --no-print-directory setup-cluster images
 	@echo "[test] cluster"
 	scripts/run-tests.sh cluster_
+
+# A cluster mostly waits, an emulator never does: together they take little longer than the cluster alone. Each is shown whole.
+test-cluster-beside-kernels:
+	@scripts/beside.sh "$(MAKE) --no-print-directory boot-kernels" "$(MAKE) --no-print-directory test-cluster"
 
 test-istio: ## The same with real Istio: injected sidecars, strict mutual TLS (root)
 	@scripts/check-machine.sh

@@ -6,11 +6,13 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use axum::http::StatusCode;
+use axum::{Json, Router};
 use meshaccel_e2e_harness::content::pattern;
 use meshaccel_e2e_harness::interrupt;
 use serde::{Deserialize, Serialize};
@@ -91,7 +93,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     let listener =
         TcpListener::bind(settings.status).with_context(|| format!("cannot listen on {}", settings.status))?;
     let served = Arc::clone(&counts);
-    std::thread::spawn(move || serve(&listener, &served));
+    std::thread::spawn(move || serve(listener, served));
     for number in 0..settings.connections {
         let (settings, counts) = (settings.clone(), Arc::clone(&counts));
         std::thread::spawn(move || ask_for_ever(&settings, &counts, number));
@@ -205,34 +207,24 @@ fn ask(stream: &mut File, question: Protocol) -> io::Result<usize> {
 }
 
 /// Answers every HTTP request with the counts: 200 once something has succeeded, 503 before.
-fn serve(listener: &TcpListener, counts: &Shared) {
-    for stream in listener.incoming().flatten() {
-        // One at a time is enough for a kubelet and a test; whoever does not ask in time is sent away.
-        let _ = answer(stream, &with(counts, |counts| counts.clone()));
-    }
-}
-
-fn answer(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
-    while !head.windows(4).any(|four| four == b"\r\n\r\n") {
-        let length = stream.read(&mut buffer)?;
-        if length == 0 || head.len() > 16 << 10 {
-            return Ok(());
-        }
-        head.extend_from_slice(&buffer[..length]);
-    }
-    let status = if counts.requests > 0 { "200 OK" } else { "503 Service Unavailable" };
-    let body = serde_json::to_string(counts)?;
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
+fn serve(listener: TcpListener, counts: Shared) -> Result<()> {
+    let answer = async move || {
+        let counts = with(&counts, |counts| counts.clone());
+        let status = if counts.requests > 0 { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, Json(counts))
+    };
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        Ok(axum::serve(listener, Router::new().fallback(answer)).await?)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use meshaccel_e2e_harness::wait::wait_for;
 
     use super::*;

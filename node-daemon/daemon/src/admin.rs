@@ -14,6 +14,7 @@ mod turns;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,13 +23,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use meshaccel_service::Chain;
 use meshaccel_service::admin::{self, Bounds};
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 pub use self::client::command;
-use meshaccel_bpf::pins::Layout;
-use meshaccel_redirect::connections;
+use meshaccel_model::View;
 
 use self::turns::Turns;
 use crate::status::Shared;
@@ -48,10 +48,10 @@ const PRIVATE: Bounds = Bounds { connections: 16, head: Duration::from_secs(3), 
 /// What the handlers need.
 #[derive(Clone)]
 struct Context {
-    layout: Layout,
+    views: Arc<[Arc<dyn View>]>,
     status: Shared,
     metrics: Turns<String>,
-    connections: Turns<()>,
+    pages: Turns<()>,
     /// How old an answer of /metrics may be.
     scraped: Duration,
 }
@@ -75,7 +75,7 @@ impl Endpoint {
     }
 
     /// Serves, in a thread of its own.
-    pub fn serve(self, layout: Layout, status: Shared) -> std::io::Result<Server> {
+    pub fn serve(self, views: Vec<Arc<dyn View>>, status: Shared) -> std::io::Result<Server> {
         let stop = CancellationToken::new();
         let mut server = Server { stop: stop.clone(), thread: None, socket: self.socket };
         // One thread more for what blocks: what is asked for there comes one by one.
@@ -84,20 +84,17 @@ impl Endpoint {
             let _inside = runtime.enter();
             (tokio::net::TcpListener::from_std(self.public)?, tokio::net::UnixListener::from_std(self.private)?)
         };
-        let context = Context {
-            layout,
-            status,
-            metrics: Turns::default(),
-            connections: Turns::default(),
-            scraped: Duration::ZERO,
-        };
+        let views: Arc<[_]> = views.into();
+        let private_routes = all(&views);
+        let context =
+            Context { views, status, metrics: Turns::default(), pages: Turns::default(), scraped: Duration::ZERO };
         let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
             runtime.block_on(async {
                 let for_all = Context { scraped: SCRAPED, ..context.clone() };
                 let for_all = probes().fallback(elsewhere).with_state(for_all);
                 tokio::join!(
                     admin::serve(public, for_all, Bounds::default(), stop.clone()),
-                    admin::serve(private, all().with_state(context), PRIVATE, stop.clone()),
+                    admin::serve(private, private_routes.with_state(context), PRIVATE, stop.clone()),
                 );
             });
             // A list that is being made must not hold up the daemon's end.
@@ -129,10 +126,11 @@ fn probes() -> Router<Context> {
     Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).route("/metrics", get(metrics))
 }
 
-fn all() -> Router<Context> {
-    probes()
-        .route("/connections", get(connections))
-        .route("/status", get(async |State(context): State<Context>| Json(context.status.get())))
+fn all(views: &[Arc<dyn View>]) -> Router<Context> {
+    views.iter().fold(probes().route("/status", get(status)), |router, view| {
+        let view = view.clone();
+        router.route(view.page(), get(async move |State(context): State<Context>| page(view, &context.pages).await))
+    })
 }
 
 async fn elsewhere() -> Response {
@@ -152,33 +150,41 @@ async fn livez(State(context): State<Context>) -> Response {
 
 async fn readyz(State(context): State<Context>) -> Response {
     let status = context.status.get();
-    match (status.ready, status.redirect.unsupported) {
+    let unsupported = context.views.iter().find_map(|view| view.unsupported());
+    match (status.ready, unsupported) {
         (true, None) => admin::readyz(None),
         // There is nothing to wait for.
         (true, Some(unsupported)) => format!("ok, but nothing is accelerated here: {unsupported}\n").into_response(),
         (false, unsupported) => {
-            let missing = unsupported.map_or_else(|| "the kernel programs do not run yet".into(), |u| u.to_string());
+            let missing = unsupported.unwrap_or_else(|| "the kernel programs do not run yet".into());
             admin::readyz(Some(missing))
         }
     }
 }
 
 async fn metrics(State(context): State<Context>) -> Response {
-    let Context { layout, status, metrics, scraped, .. } = context;
-    match metrics.take(scraped, move || metrics::render(&layout, &status)).await {
+    let Context { views, metrics, scraped, .. } = context;
+    match metrics.take(scraped, move || metrics::render(&views)).await {
         Some(Ok(text)) => admin::metrics(text),
         Some(Err(error)) => admin::failed(error),
         None => busy(),
     }
 }
 
-async fn connections(State(context): State<Context>) -> Response {
-    let layout = context.layout;
-    // It goes through all descriptors of the node.
-    let listed = context.connections.pass(move || connections::rows(&layout)).await;
-    match listed {
+async fn status(State(context): State<Context>) -> Response {
+    let mut told = match serde_json::to_value(context.status.get()) {
+        Ok(Value::Object(told)) => told,
+        Ok(_) => Map::new(),
+        Err(error) => return admin::failed(error),
+    };
+    told.extend(context.views.iter().flat_map(|view| view.status()));
+    Json(told).into_response()
+}
+
+async fn page(view: Arc<dyn View>, turns: &Turns<()>) -> Response {
+    match turns.pass(move || view.rows()).await {
         Some(Ok(rows)) => Json(rows).into_response(),
-        Some(Err(error)) => admin::failed(Chain(&error)),
+        Some(Err(error)) => admin::failed(error),
         None => busy(),
     }
 }

@@ -11,7 +11,6 @@ use meshaccel_bpf::sys::memory;
 use meshaccel_model::{Capability, Objects, Turn};
 use meshaccel_redirect::column::Redirect;
 use meshaccel_redirect::installation::Options;
-use meshaccel_redirect::kernel::pinned::column;
 use meshaccel_redirect::kernel::programs::{Capacity, Without};
 use meshaccel_sources::Source;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,12 +41,12 @@ pub async fn run(args: &DaemonArgs, mode: impl AsyncFnOnce() -> Result<Mode, Err
     let mut signals = Signals::new().map_err(Error::Signals)?;
     let (status, pins) = (Shared::new(), Pins::new(&args.pins.bpffs));
     let endpoint = admin::Endpoint::bind(args.admin_address, &args.socket.admin_socket)?;
-    let server = endpoint.serve(column(&pins).own(), status.clone()).map_err(Error::Serve)?;
+    let capabilities: Vec<Box<dyn Capability>> = vec![Box::new(Redirect::new(&pins, options(args)))];
+    let views = capabilities.iter().map(|one| one.view()).collect();
+    let server = endpoint.serve(views, status.clone()).map_err(Error::Serve)?;
     let Mode { source, reporter, uninstall_on_exit } = mode().await?;
-    let told = status.clone();
-    let redirect = Redirect::new(&pins, options(args), move |change| told.update(|s| change(&mut s.redirect)));
     let mut daemon = Daemon {
-        capabilities: vec![Box::new(redirect)],
+        capabilities,
         cluster: matches!(source, Source::Cluster(_)),
         source,
         status,

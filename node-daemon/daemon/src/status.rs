@@ -1,9 +1,8 @@
-//! What the daemon tells about itself: written by the loop, read by the admin endpoint.
+//! What the daemon tells about itself, beside what its capabilities do: written by the loop, read by the admin endpoint.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use meshaccel_redirect::status as redirect;
 use serde::Serialize;
 
 /// One consistent state.
@@ -11,17 +10,10 @@ use serde::Serialize;
 pub struct Status {
     /// Version of this binary.
     pub version: &'static str,
-    /// Version of the pinned maps.
-    pub layout: u32,
-    /// Compiler of the kernel programs.
-    pub programs_built_with: &'static str,
     /// Kernel release, as uname(2) gives it.
     pub kernel: String,
     /// The programs run, or cannot run on this machine and never did.
     pub ready: bool,
-    /// What redirection tells.
-    #[serde(flatten)]
-    pub redirect: redirect::Status,
     /// For how long the API server has not answered, in s; goes by what was known then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out_of_touch_s: Option<u64>,
@@ -43,11 +35,8 @@ impl Shared {
     pub fn new() -> Self {
         let status = Status {
             version: env!("CARGO_PKG_VERSION"),
-            layout: meshaccel_abi::redirect::LAYOUT,
-            programs_built_with: meshaccel_redirect::kernel::programs::BUILT_WITH,
             kernel: meshaccel_bpf::sys::kernel_release(),
             ready: false,
-            redirect: redirect::Status::default(),
             out_of_touch_s: None,
         };
         Self(Arc::new(Mutex::new(Known { status, turned: Instant::now() })))

@@ -2,10 +2,11 @@
 //! what.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use meshaccel_crds::NodeAccelerationStatus;
 
-use crate::Objects;
+use crate::{Objects, View};
 
 /// Something that takes its time. It may be dropped at any of its waits, and is then begun anew.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -15,6 +16,9 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub trait Capability {
     /// As in its folder of pins.
     fn name(&self) -> &'static str;
+
+    /// What whoever asks is shown, from now on.
+    fn view(&self) -> Arc<dyn View>;
 
     /// Before any object is known. `install`: at once; else it finds out what this kernel can do, and waits for an object that asks for it.
     /// What an earlier daemon has pinned is taken over all the same.

@@ -4,19 +4,22 @@
 //! be installed it says why, and tries again now and then.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meshaccel_bpf::pins::Pins;
 use meshaccel_crds::NodeAccelerationStatus;
-use meshaccel_model::{Capability, Doing, Failure, Objects, Problem, Turn};
+use meshaccel_model::{Capability, Doing, Failure, Objects, Problem, Turn, View};
 use meshaccel_service::Chain;
 use tokio::time::sleep_until;
 
 use crate::installation::{Installation, Options};
+use crate::kernel::pinned::column;
 use crate::report::{Seen, report};
 use crate::same;
 use crate::select::{Selection, select, selects_node};
 use crate::status::Status;
+use crate::view::Shown;
 
 /// How often selected pods are looked for again (a namespace may appear or vanish without a change of the objects).
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -24,9 +27,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_SOON: Duration = Duration::from_millis(100);
 /// How often what is known of pods that are gone is forgotten, and how long a failed scan waits: nothing hangs on either.
 const TIDY: Duration = Duration::from_secs(60);
-
-/// A change of the status.
-pub type Change<'a> = &'a dyn Fn(&mut Status);
 
 /// The capability.
 pub struct Redirect {
@@ -38,8 +38,8 @@ pub struct Redirect {
     /// Why the programs cannot be installed, or not removed.
     failure: Option<Failure>,
     status: Status,
-    /// Makes the same change where it is shown.
-    show: Box<dyn Fn(Change<'_>)>,
+    /// The same for who asks: a status names all pods, and is not copied for each scan.
+    shown: Shown,
     next: Next,
 }
 
@@ -60,9 +60,8 @@ impl Next {
 }
 
 impl Redirect {
-    /// Nothing is installed yet. `show` makes each change of the status where it is shown: a status names all pods, and is not copied for
-    /// each scan.
-    pub fn new(pins: &Pins, options: Options, show: impl Fn(Change<'_>) + 'static) -> Self {
+    /// Nothing is installed yet.
+    pub fn new(pins: &Pins, options: Options) -> Self {
         let now = Instant::now();
         Self {
             installation: Installation::new(pins, options),
@@ -70,14 +69,14 @@ impl Redirect {
             said: BTreeSet::new(),
             failure: None,
             status: Status::default(),
-            show: Box::new(show),
+            shown: Shown::new(column(pins).own()),
             next: Next { scan: now, look: now + LOOK_AGAIN, try_again: now, tidying: now + TIDY },
         }
     }
 
     fn change(&mut self, change: impl Fn(&mut Status)) {
         change(&mut self.status);
-        (self.show)(&change);
+        self.shown.update(change);
     }
 
     /// What this kernel can do, or why it cannot, for who asks.
@@ -212,6 +211,10 @@ impl Redirect {
 impl Capability for Redirect {
     fn name(&self) -> &'static str {
         meshaccel_abi::redirect::NAME
+    }
+
+    fn view(&self) -> Arc<dyn View> {
+        Arc::new(self.shown.clone())
     }
 
     fn begin(&mut self, install: bool) {

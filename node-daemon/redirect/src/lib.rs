@@ -7,7 +7,7 @@
 //! * [`node`] one round of all that
 //! * [`installation`] all that in this machine's kernel, or why it is not
 //! * [`probe`] what this kernel can do, or why it cannot
-//! * [`column`] drives all that as the daemon asks; [`report`] (pure) and [`status`] what it tells
+//! * [`column`] drives all that as the daemon asks; [`report`] (pure) and [`status`] what it tells, [`view`] to whom asks
 //! * [`connections`], [`switch`], [`retire`] what people ask for
 
 #![forbid(unsafe_code)]
@@ -27,6 +27,7 @@ pub mod retire;
 pub mod select;
 pub mod status;
 pub mod switch;
+pub mod view;
 
 mod error;
 mod obstacle;

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use meshaccel_abi::redirect::names as programs;
 use meshaccel_crds::conditions::node as reasons;
 use meshaccel_crds::{Conflict, Finding, MeshAcceleration, NodeAccelerationStatus, Phase, Share, rules};
-use meshaccel_model::{Failure, Objects};
+use meshaccel_model::{Failure, Objects, condition, cut};
 use meshaccel_service::Chain;
 
 use crate::Error;
@@ -155,19 +154,6 @@ fn ready(seen: &Seen<'_>, shares: &[Share]) -> Condition {
     condition(reasons::READY, status, reason, &message)
 }
 
-/// A condition without its time.
-#[must_use]
-pub fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Condition {
-    Condition {
-        type_: kind.to_owned(),
-        status: status.to_owned(),
-        reason: reason.to_owned(),
-        message: cut(message, rules::MAX_MESSAGE),
-        last_transition_time: Time(Timestamp::UNIX_EPOCH),
-        observed_generation: None,
-    }
-}
-
 fn lacks(status: &Status) -> Vec<Finding> {
     if let Some(unsupported) = &status.unsupported {
         let what = cut(&unsupported.missing(), rules::MAX_MESSAGE);
@@ -190,12 +176,6 @@ fn is_served(pod: &PodStatus) -> bool {
 
 fn whole<N: TryInto<i64>>(number: N) -> i64 {
     number.try_into().unwrap_or(i64::MAX)
-}
-
-/// At most so many characters.
-#[must_use]
-pub fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use meshaccel_crds::conditions::node as reasons;
 use meshaccel_crds::{NodeAccelerationStatus, rules};
-use meshaccel_model::Capability;
-use meshaccel_redirect::report::{condition, cut};
+use meshaccel_model::{Capability, condition, cut};
 
 /// The report. `lost`: for how long the API server has not answered, and how.
 #[must_use]

@@ -3,6 +3,9 @@ use std::sync::Arc;
 use meshaccel_crds::MeshAccelerationSpec;
 use meshaccel_model::{Located, NodeIdentity, Origin, PodName, Refused};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
 use super::*;
 use crate::pods::SlotTally;
 use crate::probe::Surroundings;
