@@ -3,6 +3,7 @@
 //! Each capability has its own module with its own layout number, so that a changed map of one leaves the pins of all others alone:
 //!
 //! * [`redirect`] sockets of one machine exchange bytes without the stack
+//! * [`services`] Service addresses become endpoints when an application connects or sends
 //! * [`field`] how a field of the running kernel is loaded; [`CAST`] how another object is read: for the programs of all of them
 //!
 //! Every layout is `#[repr(C)]` without padding (`bytemuck::Pod` refuses padding at compile time).
@@ -12,6 +13,9 @@
 
 pub mod field;
 pub mod redirect;
+pub mod services;
+
+mod numbered;
 
 pub use field::{At, Bits, Number};
 

@@ -2,6 +2,7 @@
 //! capability, as in `meshaccel_abi`.
 //!
 //! * [`redirect`] which messages are redirected, which sockets enter the SOCKHASH and how they leave it
+//! * [`services`] whose connections are translated, and to where
 //!
 //! They are inlined into the programs and tested on the host, so a branch here is a branch that a unit test reaches.
 
@@ -10,3 +11,4 @@
 #![forbid(unsafe_code)]
 
 pub mod redirect;
+pub mod services;

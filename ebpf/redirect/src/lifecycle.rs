@@ -1,7 +1,5 @@
 //! What a visit sees of a socket, for `meshaccel_decide::redirect::lifecycle` to decide by.
 
-use core::ptr::read_volatile;
-
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use meshaccel_abi::redirect::connection::{SIDE_SIDECAR, STATE_CANDIDATE};
 use meshaccel_abi::redirect::policy::{ANY_PAIR, NODE_SWITCH};

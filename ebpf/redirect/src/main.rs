@@ -11,15 +11,14 @@
 //! * [`scan`] does what [`visit`] does where the kernel does not let it
 //! * [`list`], [`retire`], [`import`] iterators: listing, uninstall, older connections
 //! * [`quota`] how many records a pod may have; [`room`] makes room for redirected bytes
-//! * [`barrier`], [`context`], [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
+//! * [`context`], [`iterator`], [`maps`], [`socket`], [`record`], [`pair`], [`switch`], [`counters`] what they share
 //!
 //! On the host this is an empty binary, so that `cargo clippy --workspace` reads it.
 
-#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(not(target_arch = "bpf"), allow(dead_code, unused, reason = "only the BPF build has entry points"))]
 
 mod alone;
-mod barrier;
 mod benefit;
 mod call;
 mod context;
@@ -53,6 +52,8 @@ mod visit;
 mod wake;
 mod wake_readers;
 mod whole;
+
+use meshaccel_programs::barrier;
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

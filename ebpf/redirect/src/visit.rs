@@ -61,8 +61,8 @@ fn id(skb: *mut __sk_buff) -> EndId {
 #[inline(always)]
 fn look<const WHOLLY: bool>(skb: *mut __sk_buff, id: EndId, purpose: u32) -> u32 {
     let Some(record) = ma_ends.get_ptr_mut(id) else { return GONE };
-    // SAFETY: readable while the program runs (RCU); the key changes in its generation only.
-    let (key, socket) = unsafe { ((*record).key, (*record).socket) };
+    // SAFETY: readable while the program runs (RCU).
+    let socket = unsafe { (*record).socket };
     if let Some(outcome) = is_over(socket, id, record, purpose) {
         return outcome;
     }

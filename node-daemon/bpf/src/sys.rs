@@ -16,6 +16,7 @@ pub mod netns;
 pub mod sched;
 pub mod socket;
 pub mod trace;
+pub mod words;
 
 /// Kernel release, as uname(2) gives it.
 pub fn kernel_release() -> String {

@@ -1,7 +1,7 @@
 //! Why a message, or a connection, takes the path it takes: one enum from the kernel's counter to the metric's label
 //! to the sentence of the command line.
 
-use crate::redirect::event::numbered;
+use crate::numbered::numbered;
 
 /// Entries of the counter map: room for later reasons.
 pub const REASON_CAPACITY: u32 = 64;

@@ -29,7 +29,6 @@ const LINK_UPDATE: u32 = 29;
 const ITER_CREATE: u32 = 33;
 
 /// `enum bpf_attach_type`
-const CGROUP_SOCK_OPS: u32 = 3;
 const SK_MSG_VERDICT: u32 = 7;
 const PERF_EVENT: u32 = 41;
 const TRACE_ITER: u32 = 28;
@@ -91,9 +90,34 @@ pub fn link_iterator_over(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> io::R
         .call_for_descriptor(LINK_CREATE)
 }
 
-/// Links a sock_ops program to a cgroup. A link never disturbs programs that others have there.
-pub fn link_sock_ops(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    Attributes::new(&[(0, number(program)), (1, number(cgroup)), (2, CGROUP_SOCK_OPS)]).call_for_descriptor(LINK_CREATE)
+/// Where a program of a cgroup is attached: `enum bpf_attach_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CgroupHook {
+    /// `BPF_CGROUP_SOCK_OPS`
+    SocketOps = 3,
+    /// `BPF_CGROUP_INET4_CONNECT`, Linux 4.17
+    Connect4 = 10,
+    /// `BPF_CGROUP_INET6_CONNECT`, Linux 4.17
+    Connect6 = 11,
+    /// `BPF_CGROUP_UDP4_SENDMSG`, Linux 4.18
+    SendMessage4 = 14,
+    /// `BPF_CGROUP_UDP6_SENDMSG`, Linux 4.18
+    SendMessage6 = 15,
+    /// `BPF_CGROUP_UDP4_RECVMSG`, Linux 5.2
+    ReceiveMessage4 = 19,
+    /// `BPF_CGROUP_UDP6_RECVMSG`, Linux 5.2
+    ReceiveMessage6 = 20,
+    /// `BPF_CGROUP_INET4_GETPEERNAME`, Linux 5.8
+    PeerName4 = 29,
+    /// `BPF_CGROUP_INET6_GETPEERNAME`, Linux 5.8
+    PeerName6 = 30,
+    /// `BPF_CGROUP_INET_SOCK_RELEASE`, Linux 5.9
+    SocketRelease = 34,
+}
+
+/// Links a program to a cgroup. A link never disturbs programs that others have there.
+pub fn link_cgroup(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>, hook: CgroupHook) -> io::Result<OwnedFd> {
+    Attributes::new(&[(0, number(program)), (1, number(cgroup)), (2, hook as u32)]).call_for_descriptor(LINK_CREATE)
 }
 
 /// Links a program to a tracepoint (a perf event of it).

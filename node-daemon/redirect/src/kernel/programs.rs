@@ -12,7 +12,7 @@ use meshaccel_bpf::iterator::LinkedIterator;
 use meshaccel_bpf::pins::Layout;
 use meshaccel_bpf::program::{LoadError, load_program, refused};
 use meshaccel_bpf::rdonly_cast;
-use meshaccel_bpf::sys::bpf;
+use meshaccel_bpf::sys::bpf::{self, CgroupHook};
 use meshaccel_object::REDIRECT;
 
 use super::gate::Gate;
@@ -117,7 +117,7 @@ impl Programs {
     pub fn link_sock_ops(&self, cgroup: &Path) -> Result<OwnedFd, LoadError> {
         let file = File::open(cgroup).map_err(|source| LoadError::Cgroup { path: cgroup.to_owned(), source })?;
         let program = self.program(names::SOCKOPS)?;
-        bpf::link_sock_ops(program.as_fd(), file.as_fd())
+        bpf::link_cgroup(program.as_fd(), file.as_fd(), CgroupHook::SocketOps)
             .map_err(|source| LoadError::Attach { program: names::SOCKOPS, source })
     }
 
