@@ -249,6 +249,11 @@ fn endpoints_are_equal_and_affinity_keeps_to_one_while_it_is_an_endpoint() {
         let went = |node: &Node, count: usize| -> Result<Vec<usize>> {
             let clients =
                 node.enter(|| (0..count).map(|_| Ok(TcpStream::connect(VIP)?)).collect::<Result<Vec<_>>>())?;
+            // A queue that is full of what nobody accepts would have the next ones wait.
+            for (listener, _) in &listeners {
+                listener.set_nonblocking(true)?;
+                while listener.accept().is_ok() {}
+            }
             let records = node.records()?;
             let mut went = vec![0; endpoints.len()];
             for client in &clients {
