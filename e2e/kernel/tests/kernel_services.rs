@@ -47,7 +47,7 @@ impl Node {
         let programs = Programs::load(CAPACITY, &layout)?;
         let table = Table::open(&layout, CAPACITY.services)?;
         programs.attach(&layout, &meshaccel_e2e_harness::cgroup::root()?)?;
-        let cookie = netns.enter(|| Ok::<_, io::Error>(netns_cookie(&UdpSocket::bind("127.0.0.1:0")?)?))??;
+        let cookie = netns.enter(|| netns_cookie(&UdpSocket::bind("127.0.0.1:0")?))??;
         let mut node = Self { netns, cookie, pins, layout, programs, table, next_set: 1 };
         node.scope(scope::TCP | scope::UDP, 32)?;
         Ok(node)
