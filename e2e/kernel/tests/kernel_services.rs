@@ -409,3 +409,26 @@ fn what_a_sidecar_takes_keeps_its_vip_and_others_are_not_looked_at() {
         Ok(())
     });
 }
+
+/// The programs count on it that the kernel lets those of one socket run one after the other.
+#[test]
+fn threads_that_connect_one_socket_at_once_leave_no_record_behind() {
+    check(|| {
+        let mut node = Node::new("threads")?;
+        let (_server, endpoint) = node.enter(|| datagrams("127.0.0.1"))?;
+        node.service(1, &[(VIP, UDP)], &[endpoint], 0, 0)?;
+        node.enter(|| {
+            let (client, _) = datagrams("127.0.0.1")?;
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| (0..20_000).filter(|_| client.connect(VIP).is_ok()).count());
+                }
+            });
+            client.connect(VIP)?;
+            ensure!(client.peer_addr()? == VIP && node.records()?.len() == 1 && node.held()? == 1, "{}", node.held()?);
+            drop(client);
+            ensure!(node.records()?.is_empty() && node.held()? == 0, "{:?}, {} held", node.records()?, node.held()?);
+            Ok(())
+        })
+    });
+}

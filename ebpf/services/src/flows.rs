@@ -1,12 +1,15 @@
 //! What is kept of a socket: in its storage, and where a connected one is found when its endpoint goes.
+//!
+//! The kernel holds the socket's lock while a program of connect, sendmsg, recvmsg or getpeername runs (`BPF_CGROUP_RUN_SA_PROG_LOCK`, and
+//! TCP's connect has it anyway): those of one socket come one after the other, and nothing else writes its storage.
 
 use core::ffi::c_void;
-use core::ptr::{null_mut, read_volatile, write_volatile};
+use core::ptr::null_mut;
 
 use aya_ebpf::bindings::{BPF_SK_STORAGE_GET_F_CREATE, bpf_sock_addr};
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_sk_storage_get};
 use meshaccel_abi::services::{Backend, Flow, Flows, Reason, Record, Vip};
-use meshaccel_programs::barrier::{add, replace};
+use meshaccel_programs::barrier::add;
 
 use crate::choose::{Choice, now};
 use crate::maps::{ma_flows, ma_held, ma_svc_records, pointer};
@@ -40,47 +43,17 @@ fn storage(socket: *mut c_void, flags: u64) -> Option<&'static mut Flows> {
     unsafe { bpf_sk_storage_get(pointer(&ma_flows), socket, null_mut(), flags).cast::<Flows>().as_mut() }
 }
 
-/// What `look` sees of an entry, as it was at one time. `None`: unused, or being written.
+/// Writes an entry.
 #[inline(always)]
-pub fn read<T>(flow: &Flow, look: impl FnOnce(&Flow) -> T) -> Option<T> {
-    // SAFETY: a live value. Who writes makes the version odd before and even, and another, after.
-    let before = unsafe { read_volatile(&raw const flow.version) };
-    if flow.set == 0 || before & 1 != 0 {
-        return None;
-    }
-    let seen = look(flow);
-    // SAFETY: as above.
-    (unsafe { read_volatile(&raw const flow.version) } == before).then_some(seen)
-}
-
-/// Writes an entry, unless somebody else does.
-#[inline(always)]
-pub fn write(flow: *mut Flow, vip: &Vip, choice: &Choice, service: u32) -> bool {
-    // SAFETY: a live value.
-    let version = unsafe { read_volatile(&raw const (*flow).version) };
-    // SAFETY: as above.
-    if version & 1 != 0 || !replace(unsafe { &raw mut (*flow).version }, version, version.wrapping_add(1)) {
-        return false;
-    }
-    // SAFETY: as above; nobody else writes now.
-    unsafe {
-        write_volatile(&raw mut (*flow).vip, *vip);
-        write_volatile(&raw mut (*flow).backend, choice.backend);
-        write_volatile(&raw mut (*flow).service, service);
-        write_volatile(&raw mut (*flow).set, choice.set);
-        write_volatile(&raw mut (*flow).used_at, now());
-        // What was written is there for who reads the version.
-        replace(&raw mut (*flow).version, version.wrapping_add(1), version.wrapping_add(2));
-    }
-    true
+pub fn write(flow: &mut Flow, vip: &Vip, choice: &Choice, service: u32) {
+    *flow = Flow { vip: *vip, backend: choice.backend, service, set: choice.set, used_at: now() };
 }
 
 /// It is connected to nothing that was translated, from now on.
 #[inline(always)]
 pub fn disconnect(context: *mut bpf_sock_addr, flows: &mut Flows, netns_cookie: u64) {
     if flows.connected.set != 0 {
-        // SAFETY: a live value.
-        unsafe { write_volatile(&raw mut flows.connected.set, 0) };
+        flows.connected.set = 0;
         // SAFETY: the context of this program.
         forget(unsafe { bpf_get_socket_cookie(context.cast()) }, netns_cookie);
     }
@@ -102,7 +75,7 @@ pub fn connect(context: *mut bpf_sock_addr, place: &Place, vip: &Vip, choice: &C
         add(held, u64::MAX);
         return Some(Reason::RecordsFull);
     }
-    write(&raw mut flows.connected, vip, choice, service);
+    write(&mut flows.connected, vip, choice, service);
     None
 }
 
@@ -116,27 +89,25 @@ pub fn forget(cookie: u64, netns_cookie: u64) {
     }
 }
 
-/// Which entry a socket knows this endpoint by: that of its connection, else the one that it used last.
+/// The VIP that a socket knows this endpoint by: that of its connection, else the one that it used last.
 #[inline(never)]
 pub fn known_as(flows: &Flows, backend: &Backend, vip: &mut Vip) -> bool {
-    if read(&flows.connected, |flow| is_of(flow, backend, vip)) == Some(true) {
+    if is_of(&flows.connected, backend) {
+        *vip = flows.connected.vip;
         return true;
     }
     let mut last = 0;
-    for entry in &flows.sends {
-        let used_at = entry.used_at;
-        if used_at > last && read(entry, |flow| is_of(flow, backend, vip)) == Some(true) {
-            last = used_at;
+    for flow in flows.sends.iter().filter(|flow| is_of(flow, backend)) {
+        if flow.used_at > last {
+            last = flow.used_at;
+            *vip = flow.vip;
         }
     }
     last != 0
 }
 
+/// Does it go to this endpoint?
 #[inline(always)]
-fn is_of(flow: &Flow, backend: &Backend, vip: &mut Vip) -> bool {
-    let is_of = flow.backend == *backend;
-    if is_of {
-        *vip = flow.vip;
-    }
-    is_of
+pub fn is_of(flow: &Flow, backend: &Backend) -> bool {
+    flow.set != 0 && flow.backend == *backend
 }

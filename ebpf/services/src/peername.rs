@@ -22,10 +22,9 @@ pub fn ma_peername6(ctx: SockAddrContext) -> i32 {
 fn peername<F: Family>(context: *mut bpf_sock_addr) -> i32 {
     let Some(flows) = flows::find(flows::socket(context)) else { return ALLOW };
     // What it is connected to now: connect(AF_UNSPEC) passes by, and so does who connected elsewhere while this was not attached.
-    let endpoint = endpoint::<F>(context);
-    let vip = flows::read(&flows.connected, |flow| (flow.backend == endpoint).then_some(flow.vip)).flatten();
-    if let Some(vip) = vip {
-        put::<F>(context, &vip.address, vip.port);
+    let connected = &flows.connected;
+    if flows::is_of(connected, &endpoint::<F>(context)) {
+        put::<F>(context, &connected.vip.address, connected.vip.port);
     }
     ALLOW
 }

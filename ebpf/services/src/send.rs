@@ -3,7 +3,6 @@
 use aya_ebpf::bindings::bpf_sock_addr;
 use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::programs::SockAddrContext;
-use core::ptr::write_volatile;
 use meshaccel_abi::services::address::UDP;
 use meshaccel_abi::services::scope::BESIDE_KUBE_PROXY;
 use meshaccel_abi::services::{Backend, Flow, Flows, Reason, Vip};
@@ -64,24 +63,13 @@ fn seen(flow: &Flow, vip: &Vip) -> Seen {
 #[inline(never)]
 fn goes_on_to(flows: &mut Flows, vip: &Vip, service: u32, choice: &mut Choice) -> bool {
     let now = now();
-    for entry in &mut flows.sends {
-        let found = flows::read(entry, |flow| {
-            choice.backend = flow.backend;
-            goes_on(seen(flow, vip), now).then_some(flow.set)
-        });
-        let Some(Some(set)) = found else { continue };
-        choice.set = current_set(service);
-        if choice.set != set && !is_member(choice) {
-            return false;
-        }
-        // SAFETY: a live value; each is one word, and of the entry's own use.
-        unsafe {
-            write_volatile(&raw mut entry.used_at, now);
-            write_volatile(&raw mut entry.set, choice.set);
-        }
-        return true;
+    let Some(flow) = flows.sends.iter_mut().find(|flow| goes_on(seen(flow, vip), now)) else { return false };
+    *choice = Choice { backend: flow.backend, set: current_set(service) };
+    if choice.set != flow.set && !is_member(choice) {
+        return false;
     }
-    false
+    (flow.used_at, flow.set) = (now, choice.set);
+    true
 }
 
 /// Keeps a choice, so that answers are told as the VIP's. A reason: they could not be.
@@ -90,17 +78,17 @@ fn keep(flows: &mut Flows, vip: &Vip, service: u32, choice: &Choice, beside_kube
     let now = now();
     let mut free: Option<&mut Flow> = None;
     let mut is_of_vip = false;
-    for entry in &mut flows.sends {
-        let looked = flows::read(entry, |flow| (seen(flow, vip), flow.backend == choice.backend));
-        let (seen, same) = looked.unwrap_or((Seen { is_used: false, is_of_vip: false, used_at: 0 }, false));
-        if beside_kube_proxy && same && awaits(seen, now) {
+    for flow in &mut flows.sends {
+        let seen = seen(flow, vip);
+        if beside_kube_proxy && flow.backend == choice.backend && awaits(seen, now) {
             return Some(Reason::Ambiguous);
         }
         if is_free(seen, now) && (free.is_none() || (seen.is_of_vip && !is_of_vip)) {
             is_of_vip = seen.is_of_vip;
-            free = Some(entry);
+            free = Some(flow);
         }
     }
-    let is_kept = free.is_some_and(|entry| flows::write(entry, vip, choice, service));
-    (!is_kept).then_some(Reason::FlowsFull)
+    let Some(flow) = free else { return Some(Reason::FlowsFull) };
+    flows::write(flow, vip, choice, service);
+    None
 }

@@ -21,10 +21,6 @@ pub struct Flow {
     pub set: u32,
     /// CLOCK_MONOTONIC in ns of the last datagram; of a connected socket, of its connect().
     pub used_at: u64,
-    /// Odd while it is being written: who reads reads again, who writes takes another.
-    pub version: u32,
-    /// Always zero.
-    pub zero: u32,
 }
 
 /// Socket storage: it lives and dies with its socket.
