@@ -1,146 +1,23 @@
 //! The programs that translate Service addresses: real calls of real sockets, with maps that the test writes.
 
+#[path = "kernel_services/node.rs"]
+mod node;
+
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use aya::maps::{HashMap, Map, MapData, PerCpuArray};
-use meshaccel_abi::services::address::{TCP, UDP, words};
-use meshaccel_abi::services::scope::{self, NETWORKS, NO_UID, PORTS};
+use meshaccel_abi::services::address::{TCP, UDP};
+use meshaccel_abi::services::scope;
 use meshaccel_abi::services::service::DROPS;
-use meshaccel_abi::services::{
-    Backend, Member, Network, Reason, Record, Scope, Service, ServiceIndex, SetSlot, Vip, names,
-};
-use meshaccel_bpf::pins::{Layout, Pins};
-use meshaccel_bpf::sys::socket::{cookie, netns_cookie};
+use meshaccel_abi::services::{Backend, Reason};
+use meshaccel_bpf::sys::socket::cookie;
 use meshaccel_e2e_harness::failure::check;
 use meshaccel_e2e_harness::netns::Netns;
-use meshaccel_services::kernel::programs::{Capacity, Programs};
-use meshaccel_services::kernel::table::Table;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn6, connect, getpeername, socket};
 
-const VIP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 96, 0, 7)), 80);
-const VIP6: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0xfd00, 0x96, 0, 0, 0, 0, 0, 7)), 80);
-const CAPACITY: Capacity = Capacity { services: 1024, vips: 1024, backends: 4096, connections: 64 };
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// The programs, attached to the whole machine; only the test's own network namespace is in their scope.
-struct Node {
-    netns: Netns,
-    cookie: u64,
-    pins: PathBuf,
-    layout: Layout,
-    programs: Programs,
-    table: Table,
-    next_set: u32,
-}
-
-impl Node {
-    fn new(label: &str) -> Result<Self> {
-        let netns = Netns::new(label)?;
-        let pins = Path::new("/sys/fs/bpf").join(netns.name());
-        let layout =
-            Pins::new(&pins).column(meshaccel_abi::services::NAME, meshaccel_abi::services::LAYOUT).create()?;
-        let programs = Programs::load(CAPACITY, &layout)?;
-        let table = Table::open(&layout, CAPACITY.services)?;
-        programs.attach(&layout, &meshaccel_e2e_harness::cgroup::root()?)?;
-        let cookie = netns.enter(|| netns_cookie(&UdpSocket::bind("127.0.0.1:0")?))??;
-        let mut node = Self { netns, cookie, pins, layout, programs, table, next_set: 1 };
-        node.scope(scope::TCP | scope::UDP, 32)?;
-        Ok(node)
-    }
-
-    fn map<K: aya::Pod, V: aya::Pod>(&self, name: &str) -> Result<HashMap<MapData, K, V>> {
-        let data = MapData::from_pin(self.layout.path(name)).with_context(|| name.to_owned())?;
-        Ok(HashMap::try_from(Map::HashMap(data))?)
-    }
-
-    fn scope(&mut self, flags: u32, quota: u32) -> Result<()> {
-        let scope = Scope {
-            flags,
-            excluded_uids: [NO_UID; 6],
-            quota,
-            excluded_ports: [0; PORTS],
-            included_ports: [0; PORTS],
-            excluded: [Network::default(); NETWORKS],
-            included: [Network::default(); NETWORKS],
-        };
-        self.map(names::HELD)?.insert(self.cookie, 0u64, 0)?;
-        Ok(self.map(names::SCOPES)?.insert(self.cookie, scope, 0)?)
-    }
-
-    /// A Service with these endpoints, by these addresses.
-    fn service(
-        &mut self,
-        index: u32,
-        vips: &[(SocketAddr, u8)],
-        backends: &[SocketAddr],
-        affinity: u32,
-        flags: u32,
-    ) -> Result<()> {
-        let set = self.next_set;
-        self.next_set += 1;
-        for (slot, backend) in backends.iter().enumerate() {
-            let backend = Backend::new(address(*backend), backend.port());
-            self.map(names::BACKENDS)?.insert(SetSlot { set, slot: slot as u32 }, backend, 0)?;
-            self.map(names::MEMBERS)?.insert(Member { set, backend }, slot as u32, 0)?;
-        }
-        ensure!(self.table.write(index, Service::new(set, backends.len() as u32, affinity, flags)), "no such index");
-        for (vip, protocol) in vips {
-            let vip = Vip::new(address(*vip), vip.port(), *protocol);
-            self.map(names::VIPS)?.insert(vip, ServiceIndex { index, node_only: 0 }, 0)?;
-        }
-        Ok(())
-    }
-
-    fn count(&self, reason: Reason) -> Result<u64> {
-        let data = MapData::from_pin(self.layout.path(names::COUNTERS))?;
-        let counters: PerCpuArray<MapData, u64> = PerCpuArray::try_from(Map::PerCpuArray(data))?;
-        Ok(counters.get(&(reason as u32), 0)?.iter().sum())
-    }
-
-    fn records(&self) -> Result<Vec<(u64, Record)>> {
-        self.map::<u64, Record>(names::RECORDS)?.iter().map(|entry| Ok(entry?)).collect()
-    }
-
-    fn held(&self) -> Result<u64> {
-        Ok(self.map::<u64, u64>(names::HELD)?.get(&self.cookie, 0)?)
-    }
-
-    fn enter<T: Send>(&self, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        self.netns.enter(body)?
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        let _ = self.layout.remove(|_| 0);
-        let _ = std::fs::remove_dir_all(&self.pins);
-    }
-}
-
-fn address(address: SocketAddr) -> [u32; 4] {
-    words(match address.ip() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    })
-}
-
-fn listener(ip: &str) -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((ip, 0))?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
-fn datagrams(ip: &str) -> Result<(UdpSocket, SocketAddr)> {
-    let socket = UdpSocket::bind((ip, 0))?;
-    socket.set_read_timeout(Some(LIMIT))?;
-    let address = socket.local_addr()?;
-    Ok((socket, address))
-}
+use node::{LIMIT, Node, VIP, VIP6, address, datagrams, listener};
 
 #[test]
 fn a_connection_goes_to_an_endpoint_and_knows_the_vip_as_its_peer() {
@@ -185,7 +62,7 @@ fn the_v4_mapped_form_of_a_vip_is_the_vip_and_is_given_back_in_that_form() {
         node.enter(|| {
             let client = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
             let IpAddr::V4(vip) = VIP.ip() else { unreachable!("it is one") };
-            let mapped = std::net::SocketAddrV6::new(vip.to_ipv6_mapped(), 80, 0, 0);
+            let mapped = SocketAddrV6::new(vip.to_ipv6_mapped(), 80, 0, 0);
             connect(client.as_fd().as_raw_fd(), &SockaddrIn6::from(mapped))?;
             server.accept()?;
             let peer: SockaddrIn6 = getpeername(client.as_raw_fd())?;

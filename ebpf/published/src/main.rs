@@ -15,19 +15,7 @@ use aya_ebpf::helpers::generated::{bpf_msg_redirect_hash, bpf_sock_hash_update};
 use aya_ebpf::macros::{btf_map, sk_msg, sock_ops};
 use aya_ebpf::programs::{SkMsgContext, SockOpsContext};
 
-#[cfg(not(target_arch = "bpf"))]
-fn main() {}
-
-#[cfg(target_arch = "bpf")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    // The verifier refuses programs that could get here.
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 4] = *b"GPL\0";
+meshaccel_programs::object!();
 
 const AF_INET: u32 = 2;
 /// `SK_PASS`

@@ -55,18 +55,4 @@ mod whole;
 
 use meshaccel_programs::barrier;
 
-#[cfg(not(target_arch = "bpf"))]
-fn main() {}
-
-#[cfg(target_arch = "bpf")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    // The verifier refuses programs that could get here.
-    loop {}
-}
-
-/// sk_skb, sk_msg and iterators call helpers that the kernel reserves for programs under a GPL-compatible licence
-/// (bpf_probe_read_kernel, for one). The string says what this program may call; the file is Apache-2.0 OR GPL-2.0-only.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 4] = *b"GPL\0";
+meshaccel_programs::object!();

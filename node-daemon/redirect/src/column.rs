@@ -18,7 +18,6 @@ use crate::kernel::pinned::column;
 use crate::report::{Seen, report};
 use crate::same;
 use crate::select::{Selection, select, selects_node};
-use crate::status::Status;
 use crate::view::Shown;
 
 /// How often selected pods are looked for again (a namespace may appear or vanish without a change of the objects).
@@ -37,8 +36,7 @@ pub struct Redirect {
     said: BTreeSet<Problem>,
     /// Why the programs cannot be installed, or not removed.
     failure: Option<Failure>,
-    status: Status,
-    /// The same for who asks: a status names all pods, and is not copied for each scan.
+    /// What it tells, to the daemon and to who asks.
     shown: Shown,
     next: Next,
 }
@@ -68,24 +66,18 @@ impl Redirect {
             world: None,
             said: BTreeSet::new(),
             failure: None,
-            status: Status::default(),
             shown: Shown::new(column(pins).own()),
             next: Next { scan: now, look: now + LOOK_AGAIN, try_again: now, tidying: now + TIDY },
         }
-    }
-
-    fn change(&mut self, change: impl Fn(&mut Status)) {
-        change(&mut self.status);
-        self.shown.update(change);
     }
 
     /// What this kernel can do, or why it cannot, for who asks.
     fn tell_what_it_can(&mut self) {
         let capabilities = self.installation.capabilities().cloned();
         let unsupported = self.installation.unsupported().cloned();
-        self.change(|status| {
-            status.capabilities.clone_from(&capabilities);
-            status.unsupported.clone_from(&unsupported);
+        self.shown.update(|status| {
+            status.capabilities = capabilities;
+            status.unsupported = unsupported;
         });
     }
 
@@ -116,8 +108,8 @@ impl Redirect {
         if let Some((pods, found)) = found {
             let problems = problems.into_iter().chain(found).collect();
             self.say(&problems);
-            self.change(|status| {
-                status.pods.clone_from(&pods);
+            self.shown.update(|status| {
+                status.pods = pods;
                 status.problems = problems.iter().cloned().collect();
             });
             self.said = problems;
@@ -149,7 +141,7 @@ impl Redirect {
                 return TIDY;
             }
         };
-        self.change(|status| {
+        self.shown.update(|status| {
             status.connections = tally.total();
             status.last_resync_us = u64::try_from(tally.took.as_micros()).unwrap_or(u64::MAX);
         });
@@ -275,7 +267,7 @@ impl Capability for Redirect {
         let seen = Seen {
             objects,
             selection,
-            status: &self.status,
+            status: &self.shown.status(),
             node: self.installation.node(),
             failure: self.failure.as_ref(),
             pinned: self.failure.is_some() && self.is_pinned(),

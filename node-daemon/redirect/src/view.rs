@@ -38,7 +38,8 @@ impl Shown {
         change(&mut self.status());
     }
 
-    fn status(&self) -> MutexGuard<'_, Status> {
+    /// The status, locked: for a moment.
+    pub fn status(&self) -> MutexGuard<'_, Status> {
         // Whoever panicked while it was held had written plain values: they are still good to show.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -46,7 +47,7 @@ impl Shown {
 
 impl View for Shown {
     fn metrics(&self, into: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let status = self.status().clone();
+        let status = Self::status(self).clone();
         known(into, &status)?;
         match Maps::open(&self.layout) {
             Ok(maps) => counted(into, &maps),
@@ -56,7 +57,7 @@ impl View for Shown {
     }
 
     fn status(&self) -> Map<String, Value> {
-        let status = self.status().clone();
+        let status = Self::status(self).clone();
         let mut fields = match serde_json::to_value(status) {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
@@ -77,7 +78,7 @@ impl View for Shown {
     }
 
     fn unsupported(&self) -> Option<String> {
-        self.status().unsupported.as_ref().map(ToString::to_string)
+        Self::status(self).unsupported.as_ref().map(ToString::to_string)
     }
 }
 

@@ -61,7 +61,8 @@ pub enum Chosen<'a> {
 pub fn choose<'a>(endpoints: &'a [Endpoint], policy: Policy, here: Here<'_>) -> Chosen<'a> {
     let chosen = match policy {
         Policy::Cluster => {
-            or_terminating(endpoints, |endpoint| endpoint.ready && is_meant(endpoint, endpoints, here), |_| true)
+            let hints = Hints::of(endpoints, here);
+            or_terminating(endpoints, |endpoint| endpoint.ready && hints.mean(endpoint, here), |_| true)
         }
         Policy::Local => {
             let is_local = |endpoint: &Endpoint| endpoint.node.as_deref() == Some(here.node);
@@ -92,19 +93,42 @@ fn outlasts(endpoint: &Endpoint) -> bool {
     endpoint.serving && endpoint.terminating
 }
 
-/// What hints say, as kube-proxy reads them: those of nodes count if every ready endpoint has some and one is for this node; else those of
-/// zones likewise; else none.
-fn is_meant(endpoint: &Endpoint, all: &[Endpoint], here: Here<'_>) -> bool {
-    let for_node = |endpoint: &Endpoint| endpoint.for_nodes.iter().any(|node| node == here.node);
-    let for_zone = |endpoint: &Endpoint| endpoint.for_zones.iter().any(|zone| Some(zone.as_str()) == here.zone);
-    let ready = || all.iter().filter(|endpoint| endpoint.ready);
-    if ready().all(|one| !one.for_nodes.is_empty()) && ready().any(for_node) {
-        return for_node(endpoint);
+/// Which hints count.
+#[derive(Clone, Copy)]
+enum Hints {
+    Nodes,
+    Zones,
+    None,
+}
+
+impl Hints {
+    /// Those of nodes if every ready endpoint has some and one is for this node; else those of zones likewise; else none.
+    fn of(endpoints: &[Endpoint], here: Here<'_>) -> Self {
+        let ready = || endpoints.iter().filter(|endpoint| endpoint.ready);
+        if ready().all(|one| !one.for_nodes.is_empty()) && ready().any(|one| is_for_node(one, here)) {
+            return Self::Nodes;
+        }
+        if ready().all(|one| !one.for_zones.is_empty()) && ready().any(|one| is_for_zone(one, here)) {
+            return Self::Zones;
+        }
+        Self::None
     }
-    if here.zone.is_some() && ready().all(|one| !one.for_zones.is_empty()) && ready().any(for_zone) {
-        return for_zone(endpoint);
+
+    fn mean(self, endpoint: &Endpoint, here: Here<'_>) -> bool {
+        match self {
+            Self::Nodes => is_for_node(endpoint, here),
+            Self::Zones => is_for_zone(endpoint, here),
+            Self::None => true,
+        }
     }
-    true
+}
+
+fn is_for_node(endpoint: &Endpoint, here: Here<'_>) -> bool {
+    endpoint.for_nodes.iter().any(|node| node == here.node)
+}
+
+fn is_for_zone(endpoint: &Endpoint, here: Here<'_>) -> bool {
+    endpoint.for_zones.iter().any(|zone| Some(zone.as_str()) == here.zone)
 }
 
 #[cfg(test)]

@@ -43,12 +43,6 @@ pub const fn mapped(v4: u32) -> [u32; 4] {
     [0, 0, MAPPED, v4]
 }
 
-/// Is it v4-mapped?
-#[inline(always)]
-pub const fn is_mapped(address: &[u32; 4]) -> bool {
-    address[0] == 0 && address[1] == 0 && address[2] == MAPPED
-}
-
 /// The words of sixteen bytes in network order.
 #[must_use]
 pub const fn words(b: [u8; 16]) -> [u32; 4] {
@@ -58,12 +52,6 @@ pub const fn words(b: [u8; 16]) -> [u32; 4] {
         u32::from_ne_bytes([b[8], b[9], b[10], b[11]]),
         u32::from_ne_bytes([b[12], b[13], b[14], b[15]]),
     ]
-}
-
-/// The sixteen bytes of these words.
-#[must_use]
-pub fn bytes(words: [u32; 4]) -> [u8; 16] {
-    bytemuck::cast(words)
 }
 
 impl Vip {
@@ -98,7 +86,7 @@ impl Backend {
 
 #[cfg(test)]
 mod tests {
-    use core::net::{Ipv4Addr, Ipv6Addr};
+    use core::net::Ipv4Addr;
 
     use super::*;
 
@@ -107,7 +95,5 @@ mod tests {
         let address = Ipv4Addr::new(10, 96, 0, 10);
         let word = u32::from_ne_bytes(address.octets());
         assert_eq!(mapped(word), words(address.to_ipv6_mapped().octets()));
-        assert!(is_mapped(&mapped(word)) && !is_mapped(&words(Ipv6Addr::LOCALHOST.octets())));
-        assert_eq!(bytes(mapped(word)), address.to_ipv6_mapped().octets());
     }
 }
